@@ -1,0 +1,40 @@
+# Two commands: `make repro` runs the whole pipeline, `make test` the tests. Both set up .venv
+# first. PYTHON names another interpreter; where it has a torch of its own (a GPU machine, say),
+# that torch is used.
+
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+export PATH := $(BIN):$(PATH)
+
+.PHONY: repro test lint setup clean-setup
+
+repro: setup
+	dvc repro
+
+test: setup
+	python -m pytest
+
+lint: setup
+	ruff check .
+	ruff format --check .
+	mypy
+
+setup: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "error: $(PYTHON) is not Python 3.11, 3.12 or 3.13; name one with PYTHON=python3.12" >&2; exit 1; }
+	@if $(PYTHON) -c 'import torch' 2>/dev/null; then \
+		echo "using the torch of $(PYTHON)"; \
+		$(PYTHON) -m venv --clear --system-site-packages .venv; \
+		grep -v '^torch==' constraints.txt > .venv/constraints.txt; \
+	else \
+		$(PYTHON) -m venv --clear .venv; \
+		cp constraints.txt .venv/constraints.txt; \
+	fi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .venv/constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pipeline --help > /dev/null
+	@touch $@
+
+clean-setup:
+	rm -rf .venv

@@ -1,0 +1,44 @@
+"""Stage `evaluate-sr`: the super-resolution network against bicubic on held-out photos."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.options import ParamsFile, load_params
+from ppcn.artifacts import provenance, write_json
+from ppcn.datasets import read_photos
+from ppcn.images import write_photo
+from ppcn.networks.superres import SuperResolver
+from ppcn.pictures import compare_superres
+from ppcn.resize import enlarge
+from ppcn.scoring import do_nothing, run_network, score_superres
+from ppcn.weights import load_network
+
+
+def evaluate_sr(
+    weights: Annotated[Path, typer.Option(help="Weights to score.")] = Path(
+        "data/models/sr/ppcn_sr.safetensors"
+    ),
+    valid_set: Annotated[Path, typer.Option("--valid", help="Held-out photos.")] = Path(
+        "data/sr/valid.h5"
+    ),
+    metrics: Annotated[Path, typer.Option(help="Metrics to write.")] = Path(
+        "metrics/evaluate/sr.json"
+    ),
+    pictures: Annotated[Path, typer.Option(help="Folder for pictures.")] = Path("data/pictures/sr"),
+    params_file: ParamsFile = None,
+) -> None:
+    """Score held-out photos on Y (protocol sr_y_shave4) beside bicubic."""
+    params = load_params(params_file)
+    network, _ = load_network(weights, SuperResolver, "ppcn-pipeline sr")
+    sharpen = run_network(network)
+    methods = {"bicubic": do_nothing, "ppcn_sr": sharpen}
+    enlarged = ((hr, enlarge(lr)) for _, hr, lr in read_photos(valid_set))
+    scores = score_superres(methods, enlarged)
+    gain = scores["ppcn_sr"]["psnr"] - scores["bicubic"]["psnr"]
+    recorded = provenance(params.seed, {"weights": weights, "valid": valid_set})
+    write_json(metrics, {**scores, "gain_db": gain, **recorded})
+    for stem, hr, lr in read_photos(valid_set):
+        write_photo(pictures / f"{stem}.png", compare_superres(hr, enlarge(lr), sharpen))
+    typer.echo(f"sr: {gain:+.2f} dB against bicubic on {scores['images']} photos")

@@ -1,0 +1,61 @@
+"""Command-line options and checks that several commands share."""
+
+import difflib
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppcn.errors import UserError
+from ppcn.params import Params
+
+ParamsFile = Annotated[
+    Path | None,
+    typer.Option("--params", help="Parameter file; params.yaml of this folder by default."),
+]
+Phone = Annotated[str, typer.Option(help="Name of the phone: its folder and its results.")]
+Root = Annotated[Path | None, typer.Option(help="Folder of photo folders; data.root by default.")]
+PatchesFile = Annotated[
+    Path | None, typer.Option(help="Patch set; PHONE.h5 under data.patches by default.")
+]
+Reference = Annotated[
+    str | None, typer.Option(help="Folder name of the better camera; data.reference by default.")
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; all cores by default.")]
+
+
+def load_params(path: Path | None) -> Params:
+    """Read the parameter file that was named, or this folder's, or the one that was installed.
+
+    Raises:
+        UserError: the file is refused.
+    """
+    if path is None:
+        path = Path("params.yaml")
+        if not path.exists():
+            path = Path(str(resources.files("pipeline") / "params.yaml"))
+            typer.echo(f"no params.yaml here; using the installed {path}")
+    return Params.load(path)
+
+
+def check_phone(params: Params, phone: str, root: Path | None) -> None:
+    """Refuse a phone that params.yaml does not know, unless its folder was named.
+
+    Raises:
+        UserError: naming the nearest known phone.
+    """
+    if phone not in params.phones and root is None:
+        near = difflib.get_close_matches(phone, params.phones, n=1, cutoff=0)[0]
+        raise UserError(
+            f"unknown phone '{phone}'; the nearest of params.yaml is '{near}' "
+            f"(add it under phones:, or name its photos' folder with --root)"
+        )
+
+
+def worker_count(wanted: int | None) -> int:
+    """The number of processes to use: as wanted, or one for each core this process may use."""
+    if wanted:
+        return wanted
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,56 @@
+"""Progress of long work: a bar on a terminal, a line now and then elsewhere."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+Report = Callable[[int, int, Mapping[str, float]], None]
+SECONDS_BETWEEN_LINES = 10
+
+
+@contextmanager
+def showing(title: str) -> Iterator[Report]:
+    """Yield a function to be called with steps done, steps in all, and the latest figures."""
+    console = Console()
+    if not console.is_terminal:
+        yield _line_printer(title)
+        return
+    columns = (
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(title, total=None, figures="")
+
+        def report(done: int, total: int, figures: Mapping[str, float]) -> None:
+            bar.update(task, completed=done, total=total, figures=_format(figures))
+
+        yield report
+
+
+def _line_printer(title: str) -> Report:
+    started = time.monotonic()
+    printed = started - SECONDS_BETWEEN_LINES
+
+    def report(done: int, total: int, figures: Mapping[str, float]) -> None:
+        nonlocal printed
+        now = time.monotonic()
+        if now - printed < SECONDS_BETWEEN_LINES and done < total:
+            return
+        printed = now
+        left = (now - started) / done * (total - done) if done else 0.0
+        print(f"{title} {done}/{total}  {left:.0f} s left  {_format(figures)}".rstrip(), flush=True)
+
+    return report
+
+
+def _format(figures: Mapping[str, float]) -> str:
+    shown = ("loss", "psnr", "steps_per_s")
+    chosen = {name: figures[name] for name in shown if name in figures} or figures
+    return "  ".join(f"{name} {value:.4g}" for name, value in chosen.items())

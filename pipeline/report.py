@@ -1,0 +1,72 @@
+"""Stage `report`: one self-contained HTML page of everything that was measured."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.options import ParamsFile, load_params
+from ppcn.artifacts import read_json, replacing
+from ppcn.report import (
+    Picture,
+    Table,
+    curve_picture,
+    file_picture,
+    flatten,
+    render,
+    score_table,
+    value_table,
+)
+
+Section = tuple[str, list[Table], list[Picture]]
+
+
+def report(
+    metrics: Annotated[Path, typer.Option(help="Folder of metrics.")] = Path("metrics"),
+    pictures: Annotated[Path, typer.Option(help="Folder of pictures.")] = Path("data/pictures"),
+    out: Annotated[Path, typer.Option(help="Page to write.")] = Path("report/index.html"),
+    params_file: ParamsFile = None,
+) -> None:
+    """Write tables, loss curves and before/after pictures of every phone into one page."""
+    params = load_params(params_file)
+    sections = [_enhancement(phone, metrics, pictures) for phone in params.phones]
+    sections.append(_superres(metrics, pictures))
+    values = {name: value for name, value in flatten(params.model_dump())}
+    sections.append(("Parameters", [value_table("params.yaml", "", values)], []))
+    with replacing(out) as temporary:
+        temporary.write_text(render(sections), encoding="utf-8")
+    typer.echo(f"report: {out}")
+
+
+def _enhancement(phone: str, metrics: Path, pictures: Path) -> Section:
+    scores = read_json(
+        metrics / f"evaluate/{phone}.json", f"ppcn-pipeline evaluate --phone {phone}"
+    )
+    source = f"VGG-19 weights: {scores['features']['source']}"
+    tables = [score_table("Enhancement", scores, ("do_nothing", "teacher", "student"))]
+    for stage, note in (
+        ("align", source),
+        ("patches", ""),
+        ("accuracy", "against the rig's truth"),
+    ):
+        made_by = f"ppcn-pipeline {stage} --phone {phone}"
+        values = read_json(metrics / stage / f"{phone}.json", made_by)
+        tables.append(value_table(stage.capitalize(), note, values))
+    logs = {stage: metrics / stage / f"{phone}.csv" for stage in ("teacher", "student")}
+    curves = curve_picture("Training, and PSNR on the validation photos", logs, ("loss", "psnr"))
+    return f"Enhancement: {phone}", tables, [*_files(pictures / phone), curves]
+
+
+def _superres(metrics: Path, pictures: Path) -> Section:
+    scores = read_json(metrics / "evaluate/sr.json", "ppcn-pipeline evaluate-sr")
+    table = score_table("Super-resolution x4", scores, ("bicubic", "ppcn_sr"))
+    curves = curve_picture(
+        "Training, and PSNR on held-out photos",
+        {"sr": metrics / "sr/ppcn_sr.csv"},
+        ("loss", "psnr"),
+    )
+    return "Super-resolution", [table], [*_files(pictures / "sr"), curves]
+
+
+def _files(folder: Path) -> list[Picture]:
+    return [file_picture(path) for path in sorted(folder.iterdir())]

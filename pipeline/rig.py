@@ -1,0 +1,62 @@
+"""Stage `rig`: what a DSLR and each phone would have recorded of the sample scenes."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.options import ParamsFile, Workers, load_params, worker_count
+from pipeline.progress import showing
+from ppcn.artifacts import create_hdf5
+from ppcn.errors import UserError
+from ppcn.images import list_photos
+from ppcn.rig import SceneTask, record_scene, store_truth
+from ppcn.workers import run_in_order
+
+REFERENCE = "canon"
+
+
+def rig(
+    out: Annotated[Path, typer.Option(help="Folder to make.")] = Path("data/rig"),
+    scenes: Annotated[Path, typer.Option(help="Folder of scenes.")] = Path("data/sample"),
+    workers: Workers = None,
+    params_file: ParamsFile = None,
+) -> None:
+    """Render photo pairs with known geometry from the sample scenes."""
+    params = load_params(params_file)
+    cameras = {REFERENCE: params.rig.canon}
+    cameras |= {name: camera for name, camera in params.phones.items() if camera}
+    for name in params.phones.keys() - cameras.keys():
+        typer.echo(f"{name}: has no character in params.yaml, so its photos are your own")
+    if out.exists() and not (out / "truth.h5").is_file() and any(out.iterdir()):
+        raise UserError(f"{out}: holds files that the rig did not make; name another --out")
+    tasks = [SceneTask(path, cameras, params.seed) for path in list_photos(scenes).values()]
+    out.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".rig-", dir=out.parent))
+    try:
+        _render(tasks, scratch, worker_count(workers))
+        scratch.chmod(0o755)
+        shutil.rmtree(out, ignore_errors=True)
+        scratch.rename(out)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    typer.echo(f"rendered {len(tasks)} scenes with {', '.join(cameras)}")
+
+
+def _render(tasks: list[SceneTask], folder: Path, workers: int) -> None:
+    with (
+        showing("rig") as report,
+        create_hdf5(folder / "truth.h5", {"reference": REFERENCE}) as truth,
+    ):
+        for done, (task, shots) in enumerate(
+            zip(tasks, run_in_order(record_scene, tasks, workers), strict=True), start=1
+        ):
+            for name, (pose, photo) in shots.items():
+                path = folder / name / f"{task.scene.stem}.jpg"
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(photo)
+                group = truth.create_group(f"{name}/{task.scene.stem}")
+                store_truth(group, pose, shots[REFERENCE][0])
+            report(done, len(tasks), {})

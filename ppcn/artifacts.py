@@ -1,0 +1,149 @@
+"""Files that stages hand to each other: written whole or not at all, checked when read.
+
+Every artifact is written to a temporary file beside its final name and renamed, so that an
+interrupted stage leaves the old file or none. HDF5 files also carry the root attribute
+`complete`, written last; a reader refuses a file without it.
+"""
+
+import csv
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ppcn.errors import UserError
+
+SCHEMA_VERSION = 1
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that becomes `path` if the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix, delete=False
+    ) as handle:
+        temporary = Path(handle.name)
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(f"{path}: could not be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def create_hdf5(path: Path, attributes: Mapping[str, Any]) -> Iterator[h5py.File]:
+    """Yield a new HDF5 file that becomes `path`, marked complete, if the block succeeds.
+
+    The same contents give the same bytes: no times are stored.
+    """
+    with replacing(path) as temporary, h5py.File(temporary, "w", libver="earliest") as file:
+        file.attrs["schema_version"] = SCHEMA_VERSION
+        for key, value in attributes.items():
+            file.attrs[key] = json.dumps(value) if isinstance(value, Mapping) else value
+        yield file
+        file.attrs["complete"] = True
+
+
+@contextmanager
+def open_hdf5(path: Path, made_by: str) -> Iterator[h5py.File]:
+    """Open an artifact for reading.
+
+    Args:
+        path: the file.
+        made_by: the command that makes it, named to the user when the file is missing.
+
+    Raises:
+        UserError: the file is missing, is no HDF5, is unfinished or has another schema.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; make it with '{made_by}'")
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise UserError(f"{path}: not a readable HDF5 file; remake it with '{made_by}'") from error
+    with file:
+        if not file.attrs.get("complete", False):
+            raise UserError(f"{path}: unfinished; remake it with '{made_by}'")
+        if file.attrs["schema_version"] != SCHEMA_VERSION:
+            raise UserError(f"{path}: made by another version; remake it with '{made_by}'")
+        yield file
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a metrics file: finite numbers only, sorted nowhere, newline at the end."""
+    with replacing(path) as temporary:
+        text = json.dumps(_rounded(values), indent=2, allow_nan=False)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _rounded(value: Any) -> Any:
+    """Numbers of a metrics file to 6 decimals; an infinite score becomes null."""
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    if isinstance(value, float | np.floating):
+        return round(float(value), 6) if np.isfinite(value) else None
+    return int(value) if isinstance(value, np.integer) else value
+
+
+def read_json(path: Path, made_by: str) -> dict[str, Any]:
+    """Read a metrics file.
+
+    Raises:
+        UserError: it is missing or no JSON object.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; make it with '{made_by}'") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise UserError(f"{path}: not a JSON file; remake it with '{made_by}'") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: not a metrics file; remake it with '{made_by}'")
+    return values
+
+
+def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a table; the columns are the union of the rows' keys, in order of arrival."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+    with replacing(path) as temporary:
+        temporary.write_text(buffer.getvalue(), encoding="utf-8")
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def provenance(seed: int, inputs: Mapping[str, Path]) -> dict[str, Any]:
+    """What a number depends on beside parameters: seed, versions, digests of the inputs."""
+    libraries = ("torch", "opencv-contrib-python", "numpy", "scikit-image", "pillow")
+    return {
+        "seed": seed,
+        "versions": {"ppcn": version("ppcn"), **{name: version(name) for name in libraries}},
+        "sha256": {name: sha256(path) for name, path in inputs.items()},
+    }

@@ -1,0 +1,219 @@
+"""The HDF5 schemas that training reads: patch sets and super-resolution crops and photos.
+
+`data/patches/<phone>.h5` holds datasets of equal length N, one chunk per patch: `phone` and `dslr`
+(N, S, S, 3) uint8, and the fields of `PATCH_FIELDS`; `photo` indexes the dataset `stems`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ppcn.artifacts import create_hdf5, open_hdf5
+from ppcn.errors import UserError
+from ppcn.images import Photo
+
+PATCHES_BY = "ppcn-pipeline patches"
+LR_BY = "ppcn-pipeline lr"
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One accepted pair of windows.
+
+    Attributes:
+        phone: (S, S, 3) uint8 RGB, the phone's own pixels.
+        dslr: (S, S, 3) uint8 RGB, warped from the DSLR's photo.
+        xy: top-left corner in phone pixels.
+        shift: (dx, dy) px by which the search corrected the alignment.
+        rotation: degrees by which the search corrected the alignment.
+        ncc: normalised cross-correlation of the two grey patches as stored.
+    """
+
+    phone: Photo
+    dslr: Photo
+    xy: tuple[int, int]
+    shift: tuple[float, float]
+    rotation: float
+    ncc: float
+
+
+PATCH_FIELDS = {
+    "photo": ((), np.int32),
+    "xy": ((2,), np.int32),
+    "shift": ((2,), np.float32),
+    "rotation": ((), np.float32),
+    "ncc": ((), np.float32),
+    "split": ((), np.uint8),
+}
+
+
+class PatchWriter:
+    """Appends the patches of one photo after another to an open HDF5 file."""
+
+    def __init__(self, file: h5py.File, stems: Sequence[str], size: int) -> None:
+        self.file = file
+        self.count = 0
+        file.create_dataset("stems", data=[stem.encode() for stem in stems], dtype="S255")
+        for name in ("phone", "dslr"):
+            _create_rows(file, name, (size, size, 3), np.uint8, per_chunk=1)
+        for name, (shape, kind) in PATCH_FIELDS.items():
+            _create_rows(file, name, shape, kind, per_chunk=4096)
+
+    def add(self, photo: int, split: int, patches: Sequence[Patch]) -> None:
+        """Append patches that were cut from the photo with index `photo`."""
+        for patch in patches:
+            row = {"photo": photo, "split": split}
+            for name in ("phone", "dslr", *PATCH_FIELDS):
+                dataset = self.file[name]
+                dataset.resize(self.count + 1, axis=0)
+                dataset[self.count] = row.get(name, getattr(patch, name, None))
+            self.count += 1
+
+
+def _create_rows(
+    file: h5py.File, name: str, shape: tuple[int, ...], kind: np.typing.DTypeLike, per_chunk: int
+) -> None:
+    """An empty dataset whose first axis grows."""
+    sizes = {"shape": (0, *shape), "maxshape": (None, *shape), "chunks": (per_chunk, *shape)}
+    file.create_dataset(name, dtype=kind, **sizes)
+
+
+class PatchSet:
+    """An open patch set; pixels are read as they are asked for."""
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        self.path = path
+        self._file = file
+        try:
+            self.stems = [stem.decode() for stem in file["stems"]]
+            self.photo, self.split, self.ncc = (file[n][()] for n in ("photo", "split", "ncc"))
+            self.size = int(file["phone"].shape[1])
+        except KeyError:
+            raise UserError(f"{path}: not a patch set; remake it with '{PATCHES_BY}'") from None
+
+    def of_split(self, split: int, name: str) -> NDArray[np.int64]:
+        """Indices of the patches of one split.
+
+        Raises:
+            UserError: the split is empty.
+        """
+        indices = np.flatnonzero(self.split == split)
+        if not len(indices):
+            raise UserError(
+                f"{self.path}: has no {name} patches; add photos or change patches.split"
+            )
+        return indices
+
+    def windows_of(self, stem: str) -> list[tuple[NDArray[np.int32], NDArray[np.float32], float]]:
+        """Top-left corner, shift and rotation of every patch of one photo."""
+        rows = np.flatnonzero(self.photo == self.stems.index(stem))
+        xy, shift, rotation = (self._file[n][()] for n in ("xy", "shift", "rotation"))
+        return [(xy[row], shift[row], float(rotation[row])) for row in rows]
+
+    def read(self, indices: Iterable[int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Phone and DSLR patches (N, S, S, 3) uint8 at `indices`."""
+        wanted = list(indices)
+        found = []
+        for name in ("phone", "dslr"):
+            dataset = self._file[name]
+            out = np.empty((len(wanted), *dataset.shape[1:]), np.uint8)
+            for row, index in enumerate(wanted):
+                dataset.read_direct(out, np.s_[index], np.s_[row])
+            found.append(out)
+        return found[0], found[1]
+
+
+@contextmanager
+def open_patches(path: Path) -> Iterator[PatchSet]:
+    """Open a patch set for reading.
+
+    Raises:
+        UserError: the file is missing, unfinished or of another kind.
+    """
+    with open_hdf5(path, PATCHES_BY) as file:
+        yield PatchSet(path, file)
+
+
+def save_crops(
+    path: Path, crops: Iterable[tuple[int, Photo, Photo]], stems: Sequence[str], size: int
+) -> int:
+    """Write training crops: `hr` (N, size, size, 3), `lr` a quarter of that, `photo`, `stems`.
+
+    Args:
+        path: the file.
+        crops: photo index, HR crop and LR crop.
+        stems: names of the photos.
+        size: side of an HR crop, px.
+
+    Returns:
+        The number of crops.
+    """
+    count = 0
+    with create_hdf5(path, {}) as file:
+        file.create_dataset("stems", data=[stem.encode() for stem in stems], dtype="S255")
+        _create_rows(file, "photo", (), np.int32, per_chunk=4096)
+        for name, side in (("hr", size), ("lr", size // 4)):
+            _create_rows(file, name, (side, side, 3), np.uint8, per_chunk=1)
+        for count, (photo, hr, lr) in enumerate(crops, start=1):
+            for name, value in (("photo", photo), ("hr", hr), ("lr", lr)):
+                file[name].resize(count, axis=0)
+                file[name][count - 1] = value
+    return count
+
+
+def save_photos(path: Path, photos: Iterable[tuple[str, Photo, Photo]]) -> int:
+    """Write whole photos: one group per stem with `hr` and `lr`; returns their number."""
+    with create_hdf5(path, {}) as file:
+        for stem, hr, lr in photos:
+            group = file.create_group(stem)
+            group.create_dataset("hr", data=hr)
+            group.create_dataset("lr", data=lr)
+        return len(file)
+
+
+class CropSet:
+    """An open set of super-resolution crops."""
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        if "hr" not in file or "lr" not in file:
+            raise UserError(f"{path}: not a set of crops; remake it with '{LR_BY}'")
+        self._file = file
+
+    def __len__(self) -> int:
+        return int(self._file["hr"].shape[0])
+
+    @property
+    def size(self) -> int:
+        """Side of an HR crop, px."""
+        return int(self._file["hr"].shape[1])
+
+    def read(self, index: int) -> tuple[Photo, Photo]:
+        """The HR and LR crop at `index`."""
+        return self._file["hr"][index], self._file["lr"][index]
+
+
+@contextmanager
+def open_crops(path: Path) -> Iterator[CropSet]:
+    """Open training crops for reading.
+
+    Raises:
+        UserError: the file is missing, unfinished or of another kind.
+    """
+    with open_hdf5(path, LR_BY) as file:
+        yield CropSet(path, file)
+
+
+def read_photos(path: Path) -> Iterator[tuple[str, Photo, Photo]]:
+    """Stem, HR and LR photo of every photo that `save_photos` wrote.
+
+    Raises:
+        UserError: the file is missing, unfinished or of another kind.
+    """
+    with open_hdf5(path, LR_BY) as file:
+        for stem, group in file.items():
+            yield stem, group["hr"][()], group["lr"][()]

