@@ -33,5 +33,5 @@ def student(
     master, _ = load_network(teacher, Teacher, "ppcn-pipeline teacher")
     torch.manual_seed(params.seed)
     files = (patches, features, out, metrics)
-    network = Student()
+    network = Student(params.student.initial_deviation)
     train_enhancer("student", network, (master, teacher), phone, params, params.student, files)

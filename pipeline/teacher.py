@@ -26,5 +26,6 @@ def teacher(
     """Train the teacher (PPCN eq. 13 without distillation)."""
     params = load_params(params_file)
     torch.manual_seed(params.seed)
+    network = Teacher(params.teacher.initial_deviation)
     files = (patches, features, out, metrics)
-    train_enhancer("teacher", Teacher(), None, phone, params, params.teacher, files)
+    train_enhancer("teacher", network, None, phone, params, params.teacher, files)

@@ -42,9 +42,8 @@ class Enhancement:
         warmup_steps: first steps, which leave out the terms that need VGG-19 or the
             discriminator.
 
-    Deviation: the warm-up. Fresh weights of 0.01 take hundreds of steps to tell colours apart,
-    with or without those terms, and those terms cost nine tenths of a step. The papers have
-    none; 0 turns it off.
+    Deviation: the warm-up, for short runs: those terms cost nine tenths of a step and say little
+    while colours are still wrong. The papers have none; 0 turns it off.
     """
 
     def __init__(self, loss: Loss, vgg: VGG19, teacher: Teacher | None, warmup_steps: int) -> None:

@@ -145,6 +145,7 @@ class EnhancerTraining(Training):
     """`teacher`, `student`: one training run of an enhancement network."""
 
     warmup_steps: Annotated[int, Field(ge=0)]
+    initial_deviation: Positive
 
 
 class SuperResolution(Training):

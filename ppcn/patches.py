@@ -17,6 +17,8 @@ from ppcn.geometry import Alignment, Array, low_pass
 from ppcn.images import Photo, luminance
 from ppcn.params import Patches
 
+# Grey levels: a closer pair is one image twice, not two cameras.
+SAME_IMAGE = 1.0
 REASONS = (
     "outside_overlap",
     "flat",
@@ -147,7 +149,7 @@ def _cut_window(
     pair = warp(dslr, alignment, window_points(x, y, size, size, shift, rotation))
     if luminance(pair).std() < params.min_deviation:
         return "flat"
-    if np.array_equal(cut, pair):
+    if np.abs(cut.astype(int) - pair).mean() < SAME_IMAGE:
         return "identical"
     ncc = correlation(cut, pair)
     if ncc <= params.min_ncc:

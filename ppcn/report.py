@@ -94,7 +94,7 @@ def curve_picture(title: str, logs: Mapping[str, Path], columns: Sequence[str]) 
 def _read_columns(path: Path) -> dict[str, list[float]]:
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    return {name: [float(row[name]) for row in rows] for name in rows[0]}
+    return {name: [float(row[name] or "nan") for row in rows] for name in rows[0]}
 
 
 def render(sections: Sequence[tuple[str, Sequence[Table], Sequence[Picture]]]) -> str:

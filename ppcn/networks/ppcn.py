@@ -27,11 +27,18 @@ def stretch_contrast(x: Tensor) -> Tensor:
 
 
 def _conv(inputs: int, outputs: int, kernel: int | tuple[int, int], dilation: int = 1) -> nn.Conv2d:
-    """Stride-1 SAME convolution, initialised truncated normal (std 0.01) with bias 0.01."""
-    layer = nn.Conv2d(inputs, outputs, kernel, padding="same", dilation=dilation)
-    nn.init.trunc_normal_(layer.weight, std=0.01, a=-0.02, b=0.02)
-    nn.init.constant_(layer.bias, 0.01)  # type: ignore[arg-type]
-    return layer
+    """Stride-1 SAME convolution."""
+    return nn.Conv2d(inputs, outputs, kernel, padding="same", dilation=dilation)
+
+
+def _initialise(network: nn.Module, deviation: float) -> None:
+    """Draw weights from a normal distribution cut at two deviations; biases are 0.01."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            reach = 2 * deviation
+            nn.init.trunc_normal_(layer.weight, std=deviation, a=-reach, b=reach)
+            if layer.bias is not None:
+                nn.init.constant_(layer.bias, 0.01)
 
 
 def _norm(channels: int) -> nn.InstanceNorm2d:
@@ -47,9 +54,13 @@ def _bounded(x: Tensor) -> Tensor:
 
 
 class Teacher(nn.Module):
-    """PPCN teacher, 21,843 parameters (Fig. 3, above)."""
+    """PPCN teacher, 21,843 parameters (Fig. 3, above).
 
-    def __init__(self) -> None:
+    Args:
+        initial_deviation: standard deviation of fresh weights; the authors' is 0.01.
+    """
+
+    def __init__(self, initial_deviation: float = 0.01) -> None:
         super().__init__()
         self.conv0 = _conv(3, 16, (1, 7))
         self.conv1 = _conv(16, 16, (7, 1))
@@ -59,6 +70,7 @@ class Teacher(nn.Module):
         self.conv5, self.norm5 = _conv(32, 16, 3, dilation=2), _norm(16)
         self.conv6 = _conv(32, 16, 1)
         self.conv7 = _conv(16, 3, 3)
+        _initialise(self, initial_deviation)
 
     def enhance(self, x: Tensor) -> Enhanced:
         """Return the enhanced image with the taps c1 and c6, each (N, 16, H, W)."""
@@ -74,15 +86,20 @@ class Teacher(nn.Module):
 
 
 class Student(nn.Module):
-    """PPCN student, 2,715 parameters (Fig. 3, below)."""
+    """PPCN student, 2,715 parameters (Fig. 3, below).
 
-    def __init__(self) -> None:
+    Args:
+        initial_deviation: standard deviation of fresh weights; the authors' is 0.01.
+    """
+
+    def __init__(self, initial_deviation: float = 0.01) -> None:
         super().__init__()
         self.conv0 = _conv(3, 8, (1, 7))
         self.conv1 = _conv(8, 8, (7, 1))
         self.conv2, self.norm2 = _conv(8, 16, (1, 7), dilation=2), _norm(16)
         self.conv3, self.norm3 = _conv(16, 8, (7, 1), dilation=2), _norm(8)
         self.conv4 = _conv(8, 3, 3)
+        _initialise(self, initial_deviation)
 
     def enhance(self, x: Tensor) -> Enhanced:
         """Return the enhanced image with the taps c1 and c3, each (N, 8, H, W)."""
@@ -110,18 +127,13 @@ class Discriminator(nn.Module):
         self.norms = nn.ModuleList([nn.Identity()])
         inputs = 1
         for index, (outputs, kernel, stride) in enumerate(self.LAYERS):
-            layer = nn.Conv2d(inputs, outputs, kernel, stride)
-            nn.init.trunc_normal_(layer.weight, std=0.01, a=-0.02, b=0.02)
-            nn.init.constant_(layer.bias, 0.01)  # type: ignore[arg-type]
-            self.convs.append(layer)
+            self.convs.append(nn.Conv2d(inputs, outputs, kernel, stride))
             if index:
                 self.norms.append(_norm(outputs))
             inputs = outputs
         self.hidden = nn.Linear(256 * 7 * 7, 1024)
         self.logit = nn.Linear(1024, 1)
-        for dense in (self.hidden, self.logit):
-            nn.init.trunc_normal_(dense.weight, std=0.01, a=-0.02, b=0.02)
-            nn.init.constant_(dense.bias, 0.01)
+        _initialise(self, 0.01)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N,) that RGB (N, 3, 100, 100) in [0, 1] came from the camera."""

@@ -1,0 +1,89 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from ruamel.yaml import YAML
+
+from ppcn.images import read_photo
+from ppcn.params import Params
+
+ROOT = Path(__file__).parents[1]
+REFERENCE = ROOT.parent / "shared" / "reference"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("reference") and not REFERENCE.is_dir():
+            item.add_marker(pytest.mark.skip(reason="no ../shared/reference here"))
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+            item.add_marker(pytest.mark.skip(reason="no GPU here"))
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    return REFERENCE
+
+
+@pytest.fixture(scope="session")
+def params() -> Params:
+    return Params.load(ROOT / "params.yaml")
+
+
+@pytest.fixture
+def scene() -> NDArray[np.uint8]:
+    """A detailed 1200x800 part of a sample photo."""
+    return read_photo(ROOT / "data/sample/roman-colosseum.jpg")[300:1100, 600:1800]
+
+
+@pytest.fixture(scope="session")
+def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random VGG-19 weights as the features stage would write them."""
+    from safetensors.torch import save_file
+
+    from ppcn.vgg import VGG19
+
+    torch.manual_seed(0)
+    network = VGG19()
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            torch.nn.init.kaiming_normal_(parameter)
+    path = tmp_path_factory.mktemp("vgg") / "vgg19.safetensors"
+    save_file(network.state_dict(), path, {"source": "file", "sha256": "random"})
+    return path
+
+
+def edit_yaml(path: Path, changes: dict[str, object]) -> None:
+    """Set dotted keys of a YAML file."""
+    yaml = YAML()
+    values = yaml.load(path.read_text())
+    for dotted, value in changes.items():
+        *groups, key = dotted.split(".")
+        group = values
+        for name in groups:
+            group = group[name]
+        group[key] = value
+    with path.open("w") as file:
+        yaml.dump(values, file)
+
+
+TINY = {
+    "rig.canon.width": 600,
+    "rig.canon.height": 400,
+    "phones.iphone.width": 500,
+    "phones.iphone.height": 375,
+    "align.detect_size": 600,
+    "align.flow_size": 600,
+    "teacher.steps": 3,
+    "teacher.warmup_steps": 1,
+    "teacher.batch": 2,
+    "teacher.log_every": 2,
+    "student.steps": 3,
+    "student.warmup_steps": 1,
+    "student.batch": 2,
+    "student.log_every": 2,
+    "sr.steps": 3,
+    "sr.batch": 2,
+    "sr.log_every": 2,
+}

@@ -1,0 +1,93 @@
+import re
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, edit_yaml
+
+from ppcn.errors import UserError
+from ppcn.params import Params
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "params.yaml"
+    path.write_text((ROOT / "params.yaml").read_text())
+    return path
+
+
+def test_committed_values_are_accepted(params: Params) -> None:
+    assert params.loss.kd_weight == 75
+    assert list(params.phones) == ["iphone"]
+
+
+@pytest.mark.parametrize(
+    ("key", "nearest"),
+    [
+        ("loss.kd_wieght", "loss.kd_weight"),
+        ("sead", "seed"),
+        ("phones.iphone.jpg_quality", "phones.iphone.jpeg_quality"),
+        ("patches.split.tets", "patches.split.test"),
+    ],
+)
+def test_unknown_key_is_refused_with_the_nearest_name(file: Path, key: str, nearest: str) -> None:
+    edit_yaml(file, {key: 1})
+    with pytest.raises(UserError, match=f"'{key}'.*'{nearest}'"):
+        Params.load(file)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("loss.kd_weight", -1),
+        ("loss.kd_weight", "many"),
+        ("patches.min_ncc", 1.5),
+        ("phones.iphone.jpeg_quality", 101),
+        ("features.source", "ftp"),
+        ("teacher.steps", 0),
+        ("sr.train_crop", 4000),
+    ],
+)
+def test_impossible_value_is_refused_by_name(file: Path, key: str, value: object) -> None:
+    edit_yaml(file, {key: value})
+    with pytest.raises(UserError, match=re.escape(key)):
+        Params.load(file)
+
+
+def test_exponents_without_a_point_are_numbers(file: Path) -> None:
+    file.write_text(file.read_text().replace("noise_shot: 0.0012", "noise_shot: 1e-5"))
+    camera = Params.load(file).phones["iphone"]
+    assert camera is not None
+    assert camera.noise_shot == 1e-5
+
+
+def test_phones_in_comments_are_ready_to_use(file: Path) -> None:
+    entry = re.compile(r"^  # (?=(blackberry|sony|  \w+):)", flags=re.MULTILINE)
+    file.write_text(entry.sub("  ", file.read_text()))
+    phones = Params.load(file).phones
+    assert list(phones) == ["iphone", "blackberry", "sony"]
+    noise = [camera.noise_shot for camera in phones.values() if camera]
+    assert noise == sorted(noise, reverse=True)
+
+
+def test_a_phone_needs_no_character(file: Path) -> None:
+    edit_yaml(file, {"phones.pixel": None})
+    assert Params.load(file).phones["pixel"] is None
+
+
+def test_phone_with_the_reference_cameras_name_is_refused(file: Path) -> None:
+    edit_yaml(file, {"phones.canon": None})
+    with pytest.raises(UserError, match=r"phones\.canon"):
+        Params.load(file)
+
+
+@pytest.mark.parametrize("text", ["a: [", "just words", ""])
+def test_a_file_that_holds_no_parameters_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=r"p\.yaml"):
+        Params.load(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nowhere\.yaml: no such parameter file"):
+        Params.load(tmp_path / "nowhere.yaml")
