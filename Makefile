@@ -24,14 +24,11 @@ setup: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 		{ echo "error: $(PYTHON) is not Python 3.11, 3.12 or 3.13; name one with PYTHON=python3.12" >&2; exit 1; }
-	@if $(PYTHON) -c 'import torch' 2>/dev/null; then \
-		echo "using the torch of $(PYTHON)"; \
-		$(PYTHON) -m venv --clear --system-site-packages .venv; \
-		grep -v '^torch==' constraints.txt > .venv/constraints.txt; \
-	else \
-		$(PYTHON) -m venv --clear .venv; \
-		cp constraints.txt .venv/constraints.txt; \
-	fi
+	@if $(PYTHON) -c 'import torch' 2>/dev/null; then site=--system-site-packages; fi; \
+		$(PYTHON) -m venv --clear $$site .venv
+	@if $(BIN)/python -c 'import torch; print("using the installed torch", torch.__version__)' 2>/dev/null; \
+		then grep -v '^torch==' constraints.txt > .venv/constraints.txt; \
+		else cp constraints.txt .venv/constraints.txt; fi
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .venv/constraints.txt -e '.[dev]'
 	@$(BIN)/python -m pipeline --help > /dev/null
 	@touch $@

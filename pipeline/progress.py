@@ -25,11 +25,12 @@ def showing(title: str) -> Iterator[Report]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[figures]}"),
     )
+    started = time.monotonic()
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(title, total=None, figures="")
 
         def report(done: int, total: int, figures: Mapping[str, float]) -> None:
-            bar.update(task, completed=done, total=total, figures=_format(figures))
+            bar.update(task, completed=done, total=total, figures=_format(figures, done, started))
 
         yield report
 
@@ -45,12 +46,14 @@ def _line_printer(title: str) -> Report:
             return
         printed = now
         left = (now - started) / done * (total - done) if done else 0.0
-        print(f"{title} {done}/{total}  {left:.0f} s left  {_format(figures)}".rstrip(), flush=True)
+        shown = _format(figures, done, started)
+        print(f"{title} {done}/{total}  {left:.0f} s left  {shown}", flush=True)
 
     return report
 
 
-def _format(figures: Mapping[str, float]) -> str:
-    shown = ("loss", "psnr", "steps_per_s")
-    chosen = {name: figures[name] for name in shown if name in figures} or figures
-    return "  ".join(f"{name} {value:.4g}" for name, value in chosen.items())
+def _format(figures: Mapping[str, float], done: int, started: float) -> str:
+    """Throughput, and loss and PSNR where there are any."""
+    chosen = {name: figures[name] for name in ("loss", "psnr", "kept") if name in figures}
+    rate = done / max(time.monotonic() - started, 1e-3)
+    return "  ".join([f"{rate:.3g}/s", *(f"{n} {value:.4g}" for n, value in chosen.items())])

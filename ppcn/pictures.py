@@ -10,6 +10,7 @@ from ppcn.images import Photo, luminance
 from ppcn.scoring import Enhance, Floats
 
 GAP = 4
+MOST_SEEN = (1200, 1600)
 
 
 def to_photo(image: Floats) -> Photo:
@@ -31,7 +32,15 @@ def compare_patches(
 
 
 def compare_photo(photo: Photo, methods: Mapping[str, Enhance], width: int = 900) -> Photo:
-    """A whole photo before and after each method, at most `width` px wide each."""
+    """The middle of a photo, up to 1600x1200 px, before and after each method.
+
+    Args:
+        photo: (H, W, 3) uint8.
+        methods: by name.
+        width: of each cell at most, px.
+    """
+    y, x = (max(0, n - most) // 2 for n, most in zip(photo.shape, MOST_SEEN, strict=False))
+    photo = photo[y : y + MOST_SEEN[0], x : x + MOST_SEEN[1]]
     cells = {"phone": photo} | {name: to_photo(run(photo)) for name, run in methods.items()}
     scale = min(1.0, width / photo.shape[1])
     size = (round(photo.shape[1] * scale), round(photo.shape[0] * scale))

@@ -1,6 +1,5 @@
 """One training loop for every network; everything random derives from (seed, step)."""
 
-import time
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -49,7 +48,6 @@ def train(
     rows: list[dict[str, float]] = []
     recent: list[dict[str, Tensor]] = []
     latest: dict[str, float] = {}
-    started = time.monotonic()
     for step in range(training.steps):
         rate = training.learning_rate * training.decay_factor ** (step // training.decay_every)
         for group in optimiser.param_groups:
@@ -62,8 +60,7 @@ def train(
             recent.clear()
             latest = {**means, **validate(network)}
             rows.append({"step": step + 1, "learning_rate": rate, **latest})
-        speed = (step + 1) / (time.monotonic() - started)
-        report(step + 1, training.steps, {**latest, "steps_per_s": speed})
+        report(step + 1, training.steps, latest)
     return rows
 
 

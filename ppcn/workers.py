@@ -1,6 +1,7 @@
 """Independent tasks over processes, with results in the order of the tasks."""
 
 import multiprocessing
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -32,7 +33,7 @@ def run_in_order(
         yield from map(function, tasks)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(tasks)), context, _use_one_thread)
+    pool = ProcessPoolExecutor(min(workers, len(tasks)), context, _start_worker)
     try:
         yield from pool.map(function, tasks)
     except BrokenProcessPool:
@@ -45,3 +46,9 @@ def run_in_order(
 
 def _use_one_thread() -> None:
     cv2.setNumThreads(1)
+
+
+def _start_worker() -> None:
+    """One OpenCV thread; Ctrl-C is left to the main process, which cancels what has not begun."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _use_one_thread()

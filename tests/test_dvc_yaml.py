@@ -1,0 +1,247 @@
+"""dvc.yaml says the truth, and the chain it describes runs."""
+
+import ast
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, TINY, edit_yaml
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+
+from ppcn.params import Params
+
+STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+CODE = ("pipeline/", "ppcn/")
+
+
+def body(name: str) -> dict:
+    return STAGES[name].get("do", STAGES[name])
+
+
+def module_of(stage: str) -> Path:
+    return ROOT / "pipeline" / f"{body(stage)['cmd'].split()[3].replace('-', '_')}.py"
+
+
+def imported(path: Path) -> set[Path]:
+    """Files of this project that one file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            continue
+        for name in names:
+            base = ROOT / name.replace(".", "/")
+            for file in (base.with_suffix(".py"), base / "__init__.py"):
+                if file.is_file() and file.relative_to(ROOT).parts[0] in ("ppcn", "pipeline"):
+                    found.add(file)
+    return found - {ROOT / "ppcn/__init__.py"}
+
+
+def closure(path: Path) -> set[Path]:
+    seen, todo = {path}, [path]
+    while todo:
+        for file in imported(todo.pop()) - seen:
+            seen.add(file)
+            todo.append(file)
+    return seen
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_code_dependencies_are_the_import_closure(stage: str) -> None:
+    listed = {ROOT / dep for dep in body(stage)["deps"] if dep.startswith(CODE)}
+    needed = closure(module_of(stage))
+    missing = {f for f in needed if f not in listed and not listed & set(f.parents)}
+    assert not missing, sorted(str(f.relative_to(ROOT)) for f in missing)
+    resources = {ROOT / "ppcn/templates"}
+    stale = {
+        d for d in listed - resources if d not in needed and d not in {f.parent for f in needed}
+    }
+    assert not stale, sorted(str(f.relative_to(ROOT)) for f in stale)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_is_described_and_its_parameters_exist(stage: str) -> None:
+    assert body(stage)["desc"]
+    for dotted in body(stage).get("params", []):
+        model: object = Params
+        for part in dotted.split("."):
+            assert isinstance(model, type) and issubclass(model, BaseModel), dotted
+            assert part in model.model_fields, dotted
+            model = model.model_fields[part].annotation
+
+
+def test_the_teacher_does_not_depend_on_distillation() -> None:
+    distilling = {"loss", "loss.kd_weight", "loss.distillation"}
+    assert not distilling & set(body("teacher")["params"])
+    named = {name for name in Params.model_fields["loss"].annotation.model_fields}
+    listed = {p.split(".")[1] for p in body("teacher")["params"] if p.startswith("loss.")}
+    assert listed == named - {"kd_weight", "distillation"}
+
+
+def test_outputs_are_only_what_the_pipeline_makes() -> None:
+    for stage in STAGES:
+        outs = [
+            path if isinstance(path, str) else next(iter(path))
+            for kind in ("outs", "metrics", "plots")
+            for path in body(stage).get(kind, [])
+        ]
+        for path in outs:
+            assert path.startswith(("data/", "metrics/", "report/")), path
+            assert not path.startswith(("data/sample", "data/dped")), path
+            assert "${data." not in path
+            assert "${sr." not in path
+
+
+class Project:
+    """A copy of this project in a folder of its own, under git and DVC, with small parameters."""
+
+    def __init__(self, folder: Path, vgg_file: Path) -> None:
+        self.folder = folder
+        binaries = Path(sys.executable).parent
+        self.environment = {
+            **os.environ,
+            "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(folder),
+            "COLUMNS": "300",
+        }
+        tracked = ["dvc.yaml", "params.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore"]
+        tracked += [".gitignore", "pipeline", "ppcn"]
+        for name in tracked:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            copy(ROOT / name, folder / name)
+        (folder / "data/sample").mkdir(parents=True)
+        for scene in ("canyon-wren", "casa-mila", "lake-sherburne", "perched-osprey"):
+            shutil.copy(ROOT / f"data/sample/{scene}.jpg", folder / "data/sample")
+        digest = hashlib.sha256(vgg_file.read_bytes()).hexdigest()
+        own = {"features.source": "file", "features.path": str(vgg_file), "features.sha256": digest}
+        edit_yaml(folder / "params.yaml", {**TINY, **own})
+        self.do("git", "init", "-q")
+        self.do("git", "config", "user.email", "someone@example.org")
+        self.do("git", "config", "user.name", "Someone")
+        self.do("git", "add", "-A")
+        self.do("git", "commit", "-qm", "start")
+
+    def call(self, *command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True
+        )
+
+    def do(self, *command: str) -> str:
+        """Run a command that must succeed; returns what it printed."""
+        done = self.call(*command)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def stages_run(self, output: str) -> set[str]:
+        lines = [line for line in output.splitlines() if line.startswith("Running stage")]
+        return {line.split("'")[1] for line in lines}
+
+    def metrics(self, name: str) -> dict:
+        return json.loads((self.folder / "metrics" / name).read_text())
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, vgg_file: Path) -> Project:
+    """The chain after its first `dvc repro`, committed."""
+    made = Project(tmp_path_factory.mktemp("project"), vgg_file)
+    output = made.do("dvc", "repro")
+    phone = {"align", "patches", "accuracy", "teacher", "student", "evaluate"}
+    assert made.stages_run(output) == {s + "@iphone" if s in phone else s for s in STAGES}
+    made.do("git", "add", "-A")
+    made.do("git", "commit", "-qm", "first run")
+    return made
+
+
+@pytest.mark.slow
+def test_the_chain_writes_tables_that_name_their_protocol(project: Project) -> None:
+    scores = project.metrics("evaluate/iphone.json")
+    assert scores["protocol"] == "pirm2018"
+    assert scores["test_photos"] == 1
+    assert scores["features"]["source"] == "file"
+    assert set(scores["do_nothing"]) == {"psnr", "ssim", "ms_ssim"}
+    assert set(scores["sha256"]) == {"patches", "teacher", "student"}
+    assert project.metrics("accuracy/iphone.json")["crop_error_px"]["median"] < 1
+    page = (project.folder / "report/index.html").read_text()
+    for text in ("pirm2018", "sr_y_shave4", "do nothing", "loss.kd_weight", "data:image/svg+xml"):
+        assert text in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert "https://" not in page
+    assert not project.do("git", "status", "--porcelain").strip()
+
+
+@pytest.mark.slow
+def test_nothing_runs_twice(project: Project) -> None:
+    assert "up to date" in project.do("dvc", "repro")
+    output = project.do("dvc", "exp", "run", "-S", "loss.kd_weight=75")
+    assert not project.stages_run(output)
+
+
+@pytest.mark.slow
+def test_experiments_run_what_changed_and_are_compared(project: Project) -> None:
+    try:
+        output = project.do("dvc", "exp", "run", "-n", "without-kd", "-S", "loss.kd_weight=0")
+        assert project.stages_run(output) == {"student@iphone", "evaluate@iphone", "report"}
+        table = project.do("dvc", "exp", "show", "--csv")
+        assert "without-kd" in table
+        assert "loss.kd_weight" in table
+        assert "teacher_gain_db" in table
+    finally:
+        project.do("git", "checkout", "-q", ".")
+        project.do("dvc", "checkout")
+
+
+@pytest.mark.slow
+def test_a_mistyped_parameter_is_refused(project: Project) -> None:
+    done = project.call("dvc", "exp", "run", "-S", "loss.kd_wieght=1")
+    assert done.returncode != 0
+    assert "kd_wieght" in done.stderr
+    try:
+        done = project.call("dvc", "exp", "run", "-S", "+loss.kd_wieght=1")
+        assert done.returncode != 0
+        assert "the nearest known one is 'loss.kd_weight'" in done.stdout + done.stderr
+    finally:
+        project.do("git", "checkout", "-q", ".")
+        project.do("dvc", "checkout")
+
+
+def _contents(folder: Path) -> dict[Path, tuple[bytes, int]]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+
+@pytest.mark.slow
+def test_nothing_of_the_users_is_changed_or_deleted(project: Project) -> None:
+    """Own photos, own HR photos and imported patches are read, never written."""
+    mine, sharp, dped = (project.folder / name for name in ("my/photos", "my/hr", "data/dped"))
+    for camera in ("iphone", "canon"):
+        shutil.copytree(project.folder / "data/rig" / camera, mine / camera)
+    shutil.copytree(project.folder / "data/sample", sharp)
+    dped.mkdir()
+    shutil.copy(project.folder / "data/patches/iphone.h5", dped)
+    before = {folder: _contents(folder) for folder in (mine, sharp, dped)}
+    changes = ["data.root=my/photos", "data.patches=data/dped", "sr.hr_train=my/hr"]
+    settings = [word for change in changes for word in ("-S", change)]
+    try:
+        output = project.do("dvc", "exp", "run", *settings)
+        assert {"align@iphone", "patches@iphone", "teacher@iphone", "lr"} <= project.stages_run(
+            output
+        )
+        assert "is unknown" in output
+        assert project.metrics("accuracy/iphone.json") == {"truth": "unknown", "pairs": 0}
+        project.do("git", "checkout", "-q", ".")
+        project.do("dvc", "checkout")
+        assert {folder: _contents(folder) for folder in before} == before
+    finally:
+        project.do("git", "checkout", "-q", ".")
+        shutil.rmtree(project.folder / "my")
+        shutil.rmtree(dped)

@@ -1,0 +1,241 @@
+"""Each command as a user calls it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from conftest import ROOT, TINY, edit_yaml
+
+from pipeline.__main__ import _explain_import
+from pipeline.app import COMMANDS
+from ppcn.images import read_photo, write_photo
+from ppcn.weights import load_weights
+
+SCENES = ("canyon-wren", "casa-mila", "lake-sherburne", "perched-osprey", "roman-colosseum")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with small parameters, where commands are run."""
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    edit_yaml(tmp_path / "params.yaml", TINY)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rendered photos of five scenes; tests only read them."""
+    folder = tmp_path_factory.mktemp("rig")
+    shutil.copy(ROOT / "params.yaml", folder)
+    edit_yaml(folder / "params.yaml", TINY)
+    (folder / "data/sample").mkdir(parents=True)
+    for scene in SCENES:
+        shutil.copy(ROOT / f"data/sample/{scene}.jpg", folder / "data/sample")
+    assert run(folder, "rig").returncode == 0
+    return folder / "data/rig"
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pipeline", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def refusal(folder: Path, *arguments: str) -> str:
+    """The one sentence with which a command refuses."""
+    done = run(folder, *arguments)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: ")
+    return last
+
+
+def test_help_lists_every_command_in_panels() -> None:
+    done = run(ROOT, "--help")
+    assert done.returncode == 0
+    assert "Pipeline stages" in done.stdout
+    assert "Use it" in done.stdout
+    for name in COMMANDS:
+        assert f" {name} " in done.stdout
+
+
+def test_a_mistyped_command_is_refused_with_the_nearest_name() -> None:
+    done = run(ROOT, "alig")
+    assert done.returncode == 2
+    assert "align" in done.stderr
+
+
+def test_a_missing_system_library_is_one_sentence_with_the_mend() -> None:
+    missing = ImportError("libGL.so.1: cannot open shared object file: No such file or directory")
+    assert "sudo apt-get install -y libgl1 libglib2.0-0" in _explain_import(missing)
+    assert "pip install" in _explain_import(ImportError("No module named 'torch'"))
+
+
+def test_the_rig_renders_every_camera_with_its_truth(rig: Path) -> None:
+    for camera, size in (("canon", (600, 400)), ("iphone", (500, 375))):
+        names = sorted(path.stem for path in (rig / camera).iterdir())
+        assert names == sorted(SCENES)
+        height, width = read_photo(rig / camera / "casa-mila.jpg").shape[:2]
+        assert (width, height) == size
+    with h5py.File(rig / "truth.h5") as truth:
+        group = truth["iphone/casa-mila"]
+        assert group["phone_xy"].shape == group["reference_xy"].shape
+        assert group["phone_xy"][-1, -1].tolist() == [499, 374]
+
+
+def test_the_rig_never_replaces_a_folder_it_did_not_make(rig: Path, folder: Path) -> None:
+    (folder / "mine").mkdir()
+    (folder / "mine/photo.jpg").write_text("precious")
+    scenes = str(rig.parent / "sample")
+    message = refusal(folder, "rig", "--out", "mine", "--scenes", scenes)
+    assert "mine: holds files that the rig did not make" in message
+    assert (folder / "mine/photo.jpg").read_text() == "precious"
+
+
+def test_align_and_patches_do_not_depend_on_the_number_of_workers(rig: Path, folder: Path) -> None:
+    for workers in ("1", "2"):
+        common = ["--phone", "iphone", "--root", str(rig), "--workers", workers]
+        aligned = ["--aligned", f"a{workers}.h5"]
+        metrics = ["--metrics", f"m{workers}.json"]
+        assert run(folder, "align", *common, "--out", aligned[1], *metrics).returncode == 0
+        done = run(folder, "patches", *common, *aligned, "--out", f"p{workers}.h5", *metrics)
+        assert done.returncode == 0, done.stderr
+    for name in ("a", "p"):
+        assert (folder / f"{name}1.h5").read_bytes() == (folder / f"{name}2.h5").read_bytes()
+    metrics = json.loads((folder / "m2.json").read_text())
+    assert metrics["kept"] == sum(metrics["split"].values()) > 20
+    assert metrics["windows"] == metrics["kept"] + sum(metrics["refused"].values())
+    assert metrics["ncc"]["min"] > 0.9
+    done = run(folder, "accuracy", "--phone", "iphone", "--root", str(rig), *aligned,
+               "--patches", "p2.h5", "--metrics", "e.json")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    errors = json.loads((folder / "e.json").read_text())
+    assert errors["crop_error_px"]["median"] < 1
+    assert errors["patch_error_px"]["median"] < 0.5
+
+
+def test_a_pair_that_cannot_be_used_is_refused_by_name_and_the_run_goes_on(
+    rig: Path, folder: Path
+) -> None:
+    shutil.copytree(rig, folder / "my")
+    photo = folder / "my/iphone/casa-mila.jpg"
+    photo.write_bytes(photo.read_bytes()[:3000])
+    shutil.copy(folder / "my/iphone/lake-sherburne.jpg", folder / "my/iphone/canyon-wren.jpg")
+    (folder / "my/canon/roman-colosseum.jpg").unlink()
+    done = run(folder, "align", "--phone", "iphone", "--root", "my")
+    assert done.returncode == 0
+    metrics = json.loads((folder / "metrics/align/iphone.json").read_text())
+    assert set(metrics["refused"]) == {"casa-mila", "canyon-wren"}
+    assert "damaged photo" in metrics["refused"]["casa-mila"]
+    assert metrics["unpaired"] == ["roman-colosseum"]
+    assert (metrics["pairs"], metrics["aligned"]) == (4, 2)
+    for stem in ("casa-mila", "canyon-wren", "roman-colosseum"):
+        assert stem in done.stdout
+
+
+def test_a_run_in_which_every_pair_fails_is_an_error(folder: Path) -> None:
+    random = np.random.default_rng(0)
+    for camera in ("iphone", "canon"):
+        photo = random.integers(0, 255, (300, 400, 3), np.uint8)
+        write_photo(folder / "my" / camera / "a.png", photo)
+    assert "none of 1 pairs could be aligned" in refusal(
+        folder, "align", "--phone", "iphone", "--root", "my"
+    )
+    assert not (folder / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["align", "--phone", "ipone"], "unknown phone 'ipone'; the nearest of params.yaml is"),
+        (["align", "--phone", "iphone"], "data/rig/iphone: no such folder"),
+        (["patches", "--phone", "iphone", "--root", "x"], "make it with 'ppcn-pipeline align'"),
+        (["teacher", "--phone", "iphone"], "make it with 'ppcn-pipeline features'"),
+        (["student", "--phone", "iphone"], "make it with 'ppcn-pipeline teacher'"),
+        (["evaluate", "--phone", "iphone"], "make it with 'ppcn-pipeline teacher'"),
+        (["sr"], "make it with 'ppcn-pipeline lr'"),
+        (["evaluate-sr"], "make it with 'ppcn-pipeline sr'"),
+        (["lr"], "data/sample: no such folder"),
+        (["report"], "make it with 'ppcn-pipeline evaluate --phone iphone'"),
+        (["rig", "--params", "nowhere.yaml"], "nowhere.yaml: no such parameter file"),
+    ],
+)
+def test_what_is_missing_is_named_with_the_command_that_makes_it(
+    folder: Path, arguments: list[str], message: str
+) -> None:
+    assert message in refusal(folder, *arguments)
+
+
+def test_a_mistyped_parameter_stops_every_stage(folder: Path) -> None:
+    edit_yaml(folder / "params.yaml", {"loss.kd_wieght": 1})
+    message = refusal(folder, "rig")
+    assert (
+        "unknown parameter 'loss.kd_wieght'; the nearest known one is 'loss.kd_weight'" in message
+    )
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_nothing_behind(rig: Path, folder: Path) -> None:
+    shutil.copytree(rig, folder / "my")
+    before = sorted(path for path in folder.rglob("*"))
+    command = [sys.executable, "-m", "pipeline", "align", "--phone", "iphone", "--root", "my"]
+    command += ["--out", "new.h5", "--metrics", "new.json"]
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert sorted(path for path in folder.rglob("*")) == before
+
+
+def test_two_hr_folders_are_kept_apart(rig: Path, folder: Path) -> None:
+    for name, scene in (("train", "casa-mila"), ("valid", "canyon-wren")):
+        (folder / name).mkdir()
+        shutil.copy(rig.parent / f"sample/{scene}.jpg", folder / name)
+    done = run(folder, "lr", "--hr-train", "train", "--hr-valid", "valid")
+    assert done.returncode == 0, done.stderr
+    with (
+        h5py.File(folder / "data/sr/train.h5") as train,
+        h5py.File(folder / "data/sr/valid.h5") as valid,
+    ):
+        assert list(train["stems"]) == [b"casa-mila"]
+        assert list(valid) == ["canyon-wren"]
+        assert len(train["hr"]) == (1200 // 192) * (800 // 192)
+        assert train["lr"].shape[1:] == (48, 48, 3)
+
+
+@pytest.mark.slow
+def test_the_super_resolution_chain(rig: Path, folder: Path) -> None:
+    scenes = str(rig.parent / "sample")
+    assert run(folder, "lr", "--hr-train", scenes, "--hr-valid", scenes).returncode == 0
+    for command in ("sr", "evaluate-sr"):
+        done = run(folder, command)
+        assert done.returncode == 0, done.stderr
+    scores = json.loads((folder / "metrics/evaluate/sr.json").read_text())
+    assert scores["protocol"] == "sr_y_shave4"
+    assert scores["images"] == 1
+    assert scores["bicubic"]["psnr"] > scores["ppcn_sr"]["psnr"]
+    _, facts = load_weights(folder / "data/models/sr/ppcn_sr.safetensors", "")
+    assert facts["network"] == "ppcn_sr"
+    assert facts["seed"] == 14
+    assert facts["training"]["steps"] == 3
