@@ -15,14 +15,14 @@ def main() -> None:
     try:
         from pipeline.app import app
         from ppcn.errors import UserError
+
+        try:
+            app(prog_name="ppcn-pipeline")
+        except (UserError, OSError) as error:
+            sys.exit(f"error: {error}")
     except ImportError as error:
         sys.exit(_explain_import(error))
-    try:
-        app(prog_name="ppcn-pipeline")
-    except UserError as error:
-        sys.exit(f"error: {error}")
     except KeyboardInterrupt:
-        print("\ninterrupted; earlier results are as they were", file=sys.stderr)
         sys.exit(130)
 
 

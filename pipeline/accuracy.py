@@ -11,6 +11,7 @@ from ppcn.accuracy import crop_errors, patch_errors
 from ppcn.alignments import load_alignments
 from ppcn.artifacts import open_hdf5, write_json
 from ppcn.datasets import open_patches
+from ppcn.errors import UserError
 from ppcn.geometry import OK
 from ppcn.rig import load_pose
 
@@ -43,13 +44,12 @@ def accuracy(
         for stem, found in alignments.items():
             if found.status != OK:
                 continue
-            poses = (
-                load_pose(truth[phone][stem]),
-                load_pose(truth[truth.attrs["reference"]][stem]),
-            )
+            names = (f"{phone}/{stem}", f"{truth.attrs['reference']}/{stem}")
+            if not all(name in truth for name in names):
+                raise UserError(f"{truth_file}: knows no {names[0]}; run rig and align again")
+            poses = (load_pose(truth[names[0]]), load_pose(truth[names[1]]))
             in_crop.append(crop_errors(found, *poses))
-            windows = cut.windows_of(stem)
-            in_patches.append(patch_errors(found, windows, cut.size, *poses))
+            in_patches.append(patch_errors(found, cut.windows_of(stem), cut.size, *poses))
     crop, kept = np.concatenate(in_crop), np.concatenate(in_patches)
     summary = {
         "truth": "rig",

@@ -29,9 +29,11 @@ COMMANDS = {
 class LazyGroup(TyperGroup):
     """A group whose commands are the functions of the same name in pipeline/<name>.py."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        """All names, in the order of the pipeline."""
-        return list(COMMANDS)
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        # The names alone, for the listing and for "did you mean".
+        names: Any = dict.fromkeys(COMMANDS)
+        self.commands = names
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Import and wrap one command."""

@@ -46,8 +46,9 @@ def train_enhancer(
     out = out or Path(f"data/models/{stage}/{phone}.safetensors")
     metrics = metrics or Path(f"metrics/{stage}/{phone}.json")
     vgg, vgg_facts = load_vgg(features)
-    objective = Enhancement(params.loss, vgg, master and master[0], training.warmup_steps)
     with open_patches(patches) as cut, showing(f"{stage} {phone}") as report:
+        teacher = master and master[0]
+        objective = Enhancement(params.loss, vgg, teacher, cut.size, training.warmup_steps)
         draw, validate = patch_batches(cut, training.batch), validation_patches(cut)
         rows = train(network, objective, draw, validate, training, params.seed, report)
     inputs = {"patches": patches} | ({"teacher": master[1]} if master else {})

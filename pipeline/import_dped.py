@@ -26,7 +26,12 @@ def import_dped(
     """
     params = load_params(params_file)
     pairs = find_released_pairs(folder, phone, params.data.reference)
-    attributes = {"phone": phone, "reference": params.data.reference, "source": "DPED release"}
+    attributes = {
+        "phone": phone,
+        "reference": params.data.reference,
+        "params": {"size": params.patches.size},
+        "refused": {},
+    }
     out = out or Path(f"data/dped/{phone}.h5")
     with showing(f"import {phone}") as report, create_hdf5(out, attributes) as file:
         writer = PatchWriter(file, STEMS, params.patches.size)

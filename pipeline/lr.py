@@ -8,7 +8,7 @@ import typer
 
 from pipeline.options import ParamsFile, load_params
 from pipeline.progress import Report, showing
-from ppcn.artifacts import write_json
+from ppcn.artifacts import sha256, write_json
 from ppcn.datasets import save_crops, save_photos
 from ppcn.errors import UserError
 from ppcn.images import Photo, list_photos, read_photo
@@ -40,18 +40,27 @@ def lr(
         )
         train = {stem: path for stem, path in train.items() if held_out[stem] != TEST}
         valid = {stem: path for stem, path in valid.items() if held_out[stem] == TEST}
+    else:
+        _refuse_shared_photos(train, valid)
     if not valid:
         raise UserError("sr.test holds no photo out; raise it or name another sr.hr_valid")
     with showing("lr crops") as report:
         crops = save_crops(
             out / "train.h5", _crops(train, params.sr, report), list(train), params.sr.crop
         )
-    if not crops:
-        raise UserError(f"{hr_train}: no photo is {params.sr.crop} px high and wide; lower sr.crop")
     with showing("lr photos") as report:
         photos = save_photos(out / "valid.h5", _photos(valid, params.sr, report))
     write_json(metrics, {"crops": crops, "train_photos": len(train), "held_out_photos": photos})
     typer.echo(f"lr: {crops} crops of {len(train)} photos, {photos} photos held out")
+
+
+def _refuse_shared_photos(train: Mapping[str, Path], valid: Mapping[str, Path]) -> None:
+    """A photo that is trained on must not be scored."""
+    sizes = {path.stat().st_size for path in valid.values()}
+    held_out = {sha256(path): path for path in valid.values()}
+    for path in train.values():
+        if path.stat().st_size in sizes and (twin := held_out.get(sha256(path))):
+            raise UserError(f"{path}: is the held-out photo {twin} too; remove one of them")
 
 
 def _read_sharp(path: Path, sr: SuperResolution) -> Photo:

@@ -55,7 +55,8 @@ def patches(
         raise UserError(f"{root}: the aligned photo '{missing[0]}' is gone; run align again")
     splits = assign_splits(sorted(alignments), params.patches.split, params.seed)
     tasks = [CutTask(photos[stem], alignments[stem], params.patches) for stem in sorted(alignments)]
-    attributes = {"phone": phone, "reference": reference, "params": params.patches.model_dump()}
+    values = {"seed": params.seed, **params.patches.model_dump()}
+    attributes = {"phone": phone, "reference": reference, "params": values}
     totals: Counter[str] = Counter()
     rows: list[dict[str, Any]] = []
     seen: set[bytes] = set()

@@ -7,7 +7,9 @@ import typer
 
 from pipeline.options import ParamsFile, load_params
 from ppcn.artifacts import read_json, replacing
+from ppcn.errors import UserError
 from ppcn.report import (
+    MIME,
     Picture,
     Table,
     curve_picture,
@@ -69,4 +71,6 @@ def _superres(metrics: Path, pictures: Path) -> Section:
 
 
 def _files(folder: Path) -> list[Picture]:
-    return [file_picture(path) for path in sorted(folder.iterdir())]
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; run evaluate and evaluate-sr again")
+    return [file_picture(path) for path in sorted(folder.iterdir()) if path.suffix in MIME]

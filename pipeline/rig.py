@@ -9,7 +9,7 @@ import typer
 
 from pipeline.options import ParamsFile, Workers, load_params, worker_count
 from pipeline.progress import showing
-from ppcn.artifacts import create_hdf5
+from ppcn.artifacts import create_hdf5, open_hdf5
 from ppcn.errors import UserError
 from ppcn.images import list_photos
 from ppcn.rig import SceneTask, record_scene, store_truth
@@ -30,8 +30,8 @@ def rig(
     cameras |= {name: camera for name, camera in params.phones.items() if camera}
     for name in params.phones.keys() - cameras.keys():
         typer.echo(f"{name}: has no character in params.yaml, so its photos are your own")
-    if out.exists() and not (out / "truth.h5").is_file() and any(out.iterdir()):
-        raise UserError(f"{out}: holds files that the rig did not make; name another --out")
+    if foreign := _foreign_file(out):
+        raise UserError(f"{foreign}: was not made by the rig; move it away or name another --out")
     tasks = [SceneTask(path, cameras, params.seed) for path in list_photos(scenes).values()]
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".rig-", dir=out.parent))
@@ -60,3 +60,12 @@ def _render(tasks: list[SceneTask], folder: Path, workers: int) -> None:
                 group = truth.create_group(f"{name}/{task.scene.stem}")
                 store_truth(group, pose, shots[REFERENCE][0])
             report(done, len(tasks), {})
+
+
+def _foreign_file(out: Path) -> Path | None:
+    """A file in the folder that an earlier run did not write."""
+    made = {out / "truth.h5"}
+    if (out / "truth.h5").is_file():
+        with open_hdf5(out / "truth.h5", "ppcn-pipeline rig") as truth:
+            made |= {out / name / f"{stem}.jpg" for name in truth for stem in truth[name]}
+    return next((path for path in out.rglob("*") if path.is_file() and path not in made), None)

@@ -39,6 +39,8 @@ def crop_batches(crops: CropSet, sr: SuperResolution) -> Draw:
     Deviation: augmentation follows the LR image's making, which is the same up to rounding,
     since Pillow's bicubic is symmetric and parts start at multiples of 4.
     """
+    if sr.train_crop > crops.size:
+        raise UserError(f"sr.train_crop is larger than the stored crops of {crops.size} px; run lr")
     small = sr.train_crop // 4
 
     def draw(random: np.random.Generator) -> tuple[Images, Images]:

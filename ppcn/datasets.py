@@ -163,6 +163,8 @@ def save_crops(
             for name, value in (("photo", photo), ("hr", hr), ("lr", lr)):
                 file[name].resize(count, axis=0)
                 file[name][count - 1] = value
+        if not count:
+            raise UserError(f"no training photo is {size} px high and wide; lower sr.crop")
     return count
 
 
@@ -206,6 +208,12 @@ def open_crops(path: Path) -> Iterator[CropSet]:
     """
     with open_hdf5(path, LR_BY) as file:
         yield CropSet(path, file)
+
+
+def count_photos(path: Path) -> int:
+    """Number of photos that `save_photos` wrote."""
+    with open_hdf5(path, LR_BY) as file:
+        return len(file)
 
 
 def read_photos(path: Path) -> Iterator[tuple[str, Photo, Photo]]:

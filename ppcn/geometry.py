@@ -17,6 +17,8 @@ from ppcn.params import Align
 
 Array = NDArray[Any]
 OK = "ok"
+# OpenCV maps at most 32767 points along an axis.
+REMAP_COLUMNS = 16384
 NO_DISPLACEMENT = np.zeros((0, 0, 2), np.float32)
 
 
@@ -65,12 +67,16 @@ class Alignment:
         return (x1 - x0) * (y1 - y0) / max(1, self.phone_size[0] * self.phone_size[1])
 
     def _displacement_at(self, points: Array) -> Array:
-        if not self.displacement.size:
+        if not self.displacement.size or not points.size:
             return np.zeros_like(points)
-        nodes = (points.reshape(len(points), -1, 2) / self.step).astype(np.float32)
+        flat = points.reshape(-1, 2)
+        rows = -(-len(flat) // REMAP_COLUMNS)
+        nodes = np.resize(flat, (rows, min(len(flat), REMAP_COLUMNS), 2)) / self.step
         edge = cv2.BORDER_REPLICATE
-        found = cv2.remap(self.displacement, nodes, None, cv2.INTER_LINEAR, borderMode=edge)
-        return found.reshape(points.shape).astype(np.float64)
+        found = cv2.remap(
+            self.displacement, nodes.astype(np.float32), None, cv2.INTER_LINEAR, borderMode=edge
+        )
+        return found.reshape(-1, 2)[: len(flat)].reshape(points.shape).astype(np.float64)
 
 
 def transform_points(homography: Array, points: Array) -> Array:
@@ -152,7 +158,7 @@ def match_keypoints(phone: Array, dslr: Array, params: Align) -> tuple[Array, Ar
 
 def _detect(grey: Array, params: Align) -> tuple[Array, NDArray[np.float32]]:
     small, scale = _reduce(grey, params.detect_size)
-    sift = cv2.SIFT_create(nfeatures=params.keypoints)
+    sift = cv2.SIFT_create(nfeatures=params.keypoints, enable_precise_upscale=True)
     keypoints, descriptors = sift.detectAndCompute(np.rint(small).astype(np.uint8), None)
     points = np.array([k.pt for k in keypoints], dtype=np.float64).reshape(-1, 2)
     return (points + 0.5) * scale - 0.5, descriptors

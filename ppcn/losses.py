@@ -20,7 +20,9 @@ BANDWIDTH = 0.5
 MAX_POSITIONS = 65**2
 
 
-def contextual(x: Tensor, y: Tensor, formula: Formula = "paper") -> Tensor:
+def contextual(
+    x: Tensor, y: Tensor, formula: Formula = "paper", random: torch.Generator | None = None
+) -> Tensor:
     """Contextual loss between feature maps (PPCN eq. 1-2; Mechrez et al. 2018).
 
     Both formulas take log-softmax instead of exp, so that no distance overflows, and a random
@@ -31,10 +33,11 @@ def contextual(x: Tensor, y: Tensor, formula: Formula = "paper") -> Tensor:
         y: features of the target, same shape.
         formula: "paper" compares by 1 - cosine; "code" first centres both by the target's mean
             over batch, height and width, and halves the distance.
+        random: draws the subset.
     """
     x, y = x.float().flatten(2), y.float().flatten(2)
     if x.shape[2] > MAX_POSITIONS:
-        chosen = torch.randperm(x.shape[2], device=x.device)[:MAX_POSITIONS]
+        chosen = torch.randperm(x.shape[2], generator=random, device=x.device)[:MAX_POSITIONS]
         x, y = x[:, :, chosen], y[:, :, chosen]
     if formula == "code":
         mean = y.mean(dim=(0, 2), keepdim=True)
@@ -63,8 +66,8 @@ def color_blur_kernel(formula: Formula = "paper") -> Tensor:
     """The blur of the colour loss (PPCN eq. 9), (21, 21) float32.
 
     "paper": A exp(-k^2/(2s) - l^2/(2s)) with A = 0.053 and s = 3, a standard deviation of
-    1.73 px. "code": the square root of the outer product of a Gaussian of 3 px with itself,
-    renormalised, a standard deviation of 4.24 px before it is cut at 10 px.
+    1.73 px. "code": the square root of the outer product of a binned Gaussian with itself,
+    renormalised, a standard deviation of 4.34 px.
     """
     k = torch.arange(-10, 11, dtype=torch.float64)
     if formula == "paper":
@@ -96,7 +99,8 @@ def color(x: Tensor, y: Tensor, formula: Formula = "paper") -> Tensor:
 def total_variation(x: Tensor, formula: Formula = "paper") -> Tensor:
     """Total variation (PPCN eq. 11), mean over the batch.
 
-    "paper": the norm of dx + dy over C, H, W, divided by CHW. "code": the mean of dx^2 plus the
+    "paper": the norm of dx + dy over C, H, W, divided by CHW, as printed, so that edges along one
+    diagonal cost nothing. "code": the mean of dx^2 plus the
     mean of dy^2.
     """
     x = x.float()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ppcn import losses
 from ppcn.devices import place
+from ppcn.errors import UserError
 from ppcn.networks.ppcn import Discriminator, Enhanced, Student, Teacher
 from ppcn.params import Loss, SuperResolution
 from ppcn.vgg import VGG19
@@ -39,6 +40,7 @@ class Enhancement:
         loss: weights and formulas.
         vgg: the feature network.
         teacher: the network whose maps eq. 12 imitates; None trains without distillation.
+        size: height and width of the patches, px.
         warmup_steps: first steps, which leave out the terms that need VGG-19 or the
             discriminator.
 
@@ -46,7 +48,9 @@ class Enhancement:
     while colours are still wrong. The papers have none; 0 turns it off.
     """
 
-    def __init__(self, loss: Loss, vgg: VGG19, teacher: Teacher | None, warmup_steps: int) -> None:
+    def __init__(
+        self, loss: Loss, vgg: VGG19, teacher: Teacher | None, size: int, warmup_steps: int
+    ) -> None:
         self.loss = loss
         self.warmup_steps = warmup_steps
         self.weights = {
@@ -59,9 +63,11 @@ class Enhancement:
             "l1": loss.l1_weight,
             "vgg": loss.vgg_weight,
         }
+        if not any(self.weights.values()):
+            raise UserError("every weight under loss: is 0, so there is nothing to train for")
         self.vgg = place(vgg)
         self.teacher = place(teacher).eval().requires_grad_(False) if teacher else None
-        self.discriminator = place(Discriminator())
+        self.discriminator = place(Discriminator(size))
         self.optimiser = torch.optim.Adam(
             self.discriminator.parameters(), lr=loss.discriminator_rate
         )
@@ -75,9 +81,9 @@ class Enhancement:
         output = network.enhance(x)
         wanted = {name for name, weight in self.weights.items() if weight}
         if step < self.warmup_steps:
-            wanted -= NEED_A_NETWORK
+            wanted = wanted - NEED_A_NETWORK or wanted
         terms: Terms = {}
-        terms |= self._feature_terms(output.image, y, wanted)
+        terms |= self._feature_terms(output.image, y, wanted, random)
         if "ssim" in wanted:
             terms["ssim"] = losses.structural(output.image, y)
         if "texture" in wanted:
@@ -92,7 +98,9 @@ class Enhancement:
             terms["l1"] = losses.absolute(output.image, y)
         return terms
 
-    def _feature_terms(self, image: Tensor, y: Tensor, wanted: set[str]) -> Terms:
+    def _feature_terms(
+        self, image: Tensor, y: Tensor, wanted: set[str], random: torch.Generator
+    ) -> Terms:
         if not wanted & {"contextual", "vgg"}:
             return {}
         with torch.no_grad():
@@ -100,7 +108,7 @@ class Enhancement:
         features = self.vgg(image)
         terms: Terms = {}
         if "contextual" in wanted:
-            terms["contextual"] = losses.contextual(features, target, self.loss.contextual)
+            terms["contextual"] = losses.contextual(features, target, self.loss.contextual, random)
         if "vgg" in wanted:
             terms["vgg"] = losses.perceptual(features, target)
         return terms

@@ -1,6 +1,7 @@
 """The parameters of every stage, typed: the values themselves live only in params.yaml."""
 
 import difflib
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -15,12 +16,14 @@ NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Formula = Literal["paper", "code"]
+PhoneName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+RIG_ROOT = "data/rig"
 
 
 class _Model(BaseModel):
     """A frozen group of parameters that refuses keys it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Data(_Model):
@@ -91,7 +94,7 @@ class Patches(_Model):
     size: Annotated[int, Field(ge=32)]
     min_ncc: Annotated[float, Field(gt=0, lt=1)]
     max_shift: Annotated[int, Field(ge=0)]
-    rotations: list[Annotated[float, Field(ge=-10, le=10)]]
+    rotations: Annotated[list[Annotated[float, Field(ge=-10, le=10)]], Field(min_length=1)]
     min_deviation: NonNegative
     split: Split
 
@@ -147,6 +150,12 @@ class EnhancerTraining(Training):
     warmup_steps: Annotated[int, Field(ge=0)]
     initial_deviation: Positive
 
+    @model_validator(mode="after")
+    def _warm_up_ends(self) -> "EnhancerTraining":
+        if self.warmup_steps >= self.steps:
+            raise ValueError("warmup_steps must be smaller than steps (teacher, student)")
+        return self
+
 
 class SuperResolution(Training):
     """`sr`: the data and the training run of the x4 super-resolution network."""
@@ -173,7 +182,7 @@ class Params(_Model):
     seed: Annotated[int, Field(ge=0)]
     data: Data
     rig: Rig
-    phones: Annotated[dict[str, Camera | None], Field(min_length=1)]
+    phones: Annotated[dict[PhoneName, Camera | None], Field(min_length=1)]
     align: Align
     patches: Patches
     features: Features
@@ -183,9 +192,15 @@ class Params(_Model):
     sr: SuperResolution
 
     @model_validator(mode="after")
-    def _phone_is_not_reference(self) -> "Params":
-        if self.data.reference in self.phones:
-            raise ValueError(f"phones.{self.data.reference} is also data.reference; rename one")
+    def _phones_have_photos_of_their_own(self) -> "Params":
+        for name, camera in self.phones.items():
+            if name in (self.data.reference, "sr"):
+                raise ValueError(f"phones.{name}: that name is taken; rename the phone")
+            if camera is None and Path(self.data.root) == Path(RIG_ROOT):
+                raise ValueError(
+                    f"phones.{name} has no character for the rig to render; "
+                    f"name the folder of its photos with data.root ({RIG_ROOT} is made anew)"
+                )
         return self
 
     @classmethod
@@ -200,7 +215,7 @@ class Params(_Model):
             values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UserError(f"{path}: no such parameter file; name one with --params") from None
-        except (YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
+        except (YAMLError, UnicodeDecodeError) as error:
             raise UserError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
         if not isinstance(values, dict):
             raise UserError(f"{path}: expected keys such as 'seed' and 'loss'")
@@ -210,6 +225,10 @@ class Params(_Model):
             raise UserError(f"{path}: {_explain(error)}") from None
 
 
+# What pydantic puts into a location for the branch of a union that it tried.
+UNION_BRANCH = re.compile(r"Camera$|constrained-|list\[|float$")
+
+
 def _explain(error: ValidationError) -> str:
     """Say in one sentence what the first error of a validation is.
 
@@ -217,7 +236,7 @@ def _explain(error: ValidationError) -> str:
     """
     errors = error.errors()
     first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
-    location = [str(part) for part in first["loc"] if part != "Camera"]
+    location = [str(part) for part in first["loc"] if not UNION_BRANCH.match(str(part))]
     name = ".".join(location)
     if first["type"] == "extra_forbidden":
         known = _known_keys(location[:-1])

@@ -12,6 +12,8 @@ import matplotlib
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
+from ppcn.errors import UserError
+
 MIME = {".png": "image/png", ".jpg": "image/jpeg"}
 
 
@@ -36,7 +38,7 @@ class Picture:
 def score_table(title: str, scores: Mapping[str, Any], methods: Sequence[str]) -> Table:
     """A table of one metrics file: a row per method, a column per metric."""
     columns = list(scores[methods[0]])
-    rows = [[m.replace("_", " "), *(_number(scores[m][c]) for c in columns)] for m in methods]
+    rows = [[m.replace("_", " "), *(_score(scores[m][c]) for c in columns)] for m in methods]
     note = f"protocol {scores['protocol']}, {scores['images']} images that training never saw"
     if scores.get("identical"):
         note += f", of which {scores['identical']} pairs are identical"
@@ -60,9 +62,14 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]
     return leaves
 
 
+def _score(value: float | None) -> str:
+    """A score to four digits; an infinite one is stored as null."""
+    return "infinite" if value is None else f"{value:.4g}"
+
+
 def _number(value: Any) -> str:
     if value is None:
-        return "infinite"
+        return "none"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -92,6 +99,8 @@ def curve_picture(title: str, logs: Mapping[str, Path], columns: Sequence[str]) 
 
 
 def _read_columns(path: Path) -> dict[str, list[float]]:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; run the stage that trains it again")
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return {name: [float(row[name] or "nan") for row in rows] for name in rows[0]}

@@ -82,7 +82,7 @@ def random_stream(seed: int, *names: str) -> np.random.Generator:
 
 
 def place_camera(camera: Camera, scene_size: tuple[int, int], random: np.random.Generator) -> Pose:
-    """Draw a pose: translation, rotation, perspective, zoom and parallax within the limits.
+    """Draw poses until one sees nothing but the scene.
 
     Args:
         camera: limits and picture size.
@@ -90,8 +90,21 @@ def place_camera(camera: Camera, scene_size: tuple[int, int], random: np.random.
         random: source of the draws.
 
     Raises:
-        UserError: the camera would look past the edge of the scene.
+        UserError: a hundred draws all looked past the edge of the scene.
     """
+    for _ in range(100):
+        pose = _draw_pose(camera, scene_size, random)
+        seen = pose.to_scene(pixel_grid(pose.size, step=20))
+        if (seen >= 0).all() and (seen <= np.array(scene_size) - 1).all():
+            return pose
+    raise UserError(
+        f"a rig camera with field_of_view {camera.field_of_view} looks past the scene's "
+        "edge; reduce its field_of_view, translation, rotation or perspective"
+    )
+
+
+def _draw_pose(camera: Camera, scene_size: tuple[int, int], random: np.random.Generator) -> Pose:
+    """Translation, rotation, perspective, zoom and parallax within the camera's limits."""
     size = np.array([camera.width, camera.height])
     centre, diagonal = (size - 1) / 2, float(np.hypot(*size))
     scale = camera.field_of_view * min(np.array(scene_size) / size) * random.uniform(0.98, 1.0)
@@ -109,19 +122,12 @@ def place_camera(camera: Camera, scene_size: tuple[int, int], random: np.random.
     frequency = 2 * np.pi / wavelength
     phase = random.uniform(0, 2 * np.pi, (WAVES, 2))
     waves = [amplitude, frequency * np.cos(direction), frequency * np.sin(direction), phase]
-    pose = Pose(
+    return Pose(
         (camera.width, camera.height),
         from_centre @ turn @ to_centre,
         camera.distortion,
         np.stack(waves, axis=-1),
     )
-    seen = pose.to_scene(pixel_grid(pose.size, step=20))
-    if (seen < 0).any() or (seen > np.array(scene_size) - 1).any():
-        raise UserError(
-            f"a rig camera with field_of_view {camera.field_of_view} looks past the scene's "
-            "edge; reduce its field_of_view, translation, rotation or perspective"
-        )
-    return pose
 
 
 def pixel_grid(size: tuple[int, int], step: int) -> Array:

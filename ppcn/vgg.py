@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 
 import h5py
 import torch
@@ -139,9 +140,13 @@ def _read_pypi(features: Features, scratch: Path) -> tuple[State, str]:
 
 def _read_normalised(path: Path) -> State:
     """Convolutions of the normalised VGG-19; its layer 0 only turns RGB in [0, 1] into BGR."""
-    stored = torch.load(path, weights_only=True)
-    kernels = {name: stored[f"{i}.weight"] for name, i in zip(LAYERS, PYPI_INDICES, strict=True)}
-    biases = {name: stored[f"{i}.bias"] for name, i in zip(LAYERS, PYPI_INDICES, strict=True)}
+    named = list(zip(LAYERS, PYPI_INDICES, strict=True))
+    try:
+        stored = torch.load(path, weights_only=True)
+        kernels = {name: stored[f"{i}.weight"] for name, i in named}
+        biases = {name: stored[f"{i}.bias"] for name, i in named}
+    except (KeyError, TypeError, RuntimeError, EOFError, UnpicklingError):
+        raise UserError(f"{path}: not the normalised VGG-19; check features.path") from None
     return _state(kernels, biases)
 
 
@@ -174,7 +179,7 @@ def _read_keras_layout(path: Path) -> State:
                 for key in group:
                     value = torch.from_numpy(group[key][()]).float()
                     (kernels if value.ndim == 4 else biases)[name] = value
-    except (OSError, KeyError):
+    except (OSError, KeyError, TypeError):
         raise UserError(f"{path}: not Keras's VGG-19 file; check features.path") from None
     return _state({name: k.permute(3, 2, 0, 1) for name, k in kernels.items()}, biases)
 

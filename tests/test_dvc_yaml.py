@@ -71,7 +71,8 @@ def test_code_dependencies_are_the_import_closure(stage: str) -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_stage_is_described_and_its_parameters_exist(stage: str) -> None:
     assert body(stage)["desc"]
-    for dotted in body(stage).get("params", []):
+    assert stage != "report" or body(stage)["params"] == [{"params.yaml": None}]
+    for dotted in (key for key in body(stage).get("params", []) if isinstance(key, str)):
         model: object = Params
         for part in dotted.split("."):
             assert isinstance(model, type) and issubclass(model, BaseModel), dotted
@@ -229,7 +230,8 @@ def test_nothing_of_the_users_is_changed_or_deleted(project: Project) -> None:
     dped.mkdir()
     shutil.copy(project.folder / "data/patches/iphone.h5", dped)
     before = {folder: _contents(folder) for folder in (mine, sharp, dped)}
-    changes = ["data.root=my/photos", "data.patches=data/dped", "sr.hr_train=my/hr"]
+    changes = ["data.root=my/photos", "data.patches=data/dped"]
+    changes += ["sr.hr_train=my/hr", "sr.hr_valid=my/hr"]
     settings = [word for change in changes for word in ("-S", change)]
     try:
         output = project.do("dvc", "exp", "run", *settings)
@@ -245,3 +247,28 @@ def test_nothing_of_the_users_is_changed_or_deleted(project: Project) -> None:
         project.do("git", "checkout", "-q", ".")
         shutil.rmtree(project.folder / "my")
         shutil.rmtree(dped)
+
+
+@pytest.mark.slow
+def test_photos_put_into_the_rigs_folder_are_not_deleted(project: Project) -> None:
+    precious = project.folder / "data/rig/pixel/holiday.jpg"
+    precious.parent.mkdir()
+    precious.write_bytes(b"the only copy")
+    try:
+        edit_yaml(project.folder / "params.yaml", {"seed": 2})
+        done = project.call("dvc", "repro")
+        assert done.returncode != 0
+        assert "holiday.jpg: was not made by the rig" in done.stdout + done.stderr
+        assert precious.read_bytes() == b"the only copy"
+    finally:
+        shutil.rmtree(precious.parent, ignore_errors=True)
+        project.do("git", "checkout", "-q", ".")
+        project.do("dvc", "checkout")
+
+
+@pytest.mark.slow
+def test_curves_can_be_drawn(project: Project) -> None:
+    output = project.do("dvc", "plots", "show", "--json")
+    assert "failed to load" not in output
+    assert "Validation PSNR" in output
+    assert "metrics/student/iphone.csv" in output

@@ -39,6 +39,27 @@ def test_a_known_homography_is_recovered(scene: np.ndarray, params: Params) -> N
     assert found.overlap() > 0.9
 
 
+def test_points_on_reduced_copies_are_not_biased(scene: np.ndarray, params: Params) -> None:
+    """Both photos are halved, but the DSLR's pixels are finer: a bias would not cancel."""
+    phone = _phone_of(scene, np.diag([2.0, 2.0, 1.0]), (600, 400))
+    settings = params.align.model_copy(update={"detect_size": 300, "refine": False})
+    found = align_pair(phone, scene, settings.model_copy(update={"min_inliers": 10}))
+    grid = np.stack(np.meshgrid(np.arange(50, 550, 20), np.arange(50, 350, 20)), axis=-1)
+    offset = (found.to_dslr(grid) - 2.0 * grid).reshape(-1, 2)
+    assert np.abs(np.median(offset, axis=0)).max() < 0.3
+
+
+@pytest.mark.parametrize("count", [0, 1, 40000])
+def test_any_number_of_points_can_be_mapped(count: int) -> None:
+    grid = np.random.default_rng(0).random((5, 6, 2)).astype(np.float32)
+    found = Alignment(OK, (80, 64), (80, 64), displacement=grid, step=16)
+    points = np.random.default_rng(1).uniform(0, 60, (count, 2))
+    mapped = found.to_dslr(points)
+    assert mapped.shape == (count, 2)
+    if count:
+        assert np.array_equal(mapped[-1:], found.to_dslr(points[-1:]))
+
+
 def test_local_refinement_explains_what_the_homography_cannot(
     scene: np.ndarray, params: Params
 ) -> None:

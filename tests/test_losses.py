@@ -86,6 +86,14 @@ def test_paper_total_variation_of_a_ramp() -> None:
     assert float(losses.total_variation(ramp)) == pytest.approx(expected)
 
 
+def test_paper_total_variation_is_the_norm_of_the_sum_as_printed() -> None:
+    y, x = torch.meshgrid(torch.arange(8.0), torch.arange(8.0), indexing="ij")
+    falling, rising = ((x - y) / 10).expand(1, 1, 8, 8), ((x + y) / 10).expand(1, 1, 8, 8)
+    assert float(losses.total_variation(falling)) < 0.5 * float(losses.total_variation(rising))
+    code = [float(losses.total_variation(image, "code")) for image in (falling, rising)]
+    assert code == pytest.approx([0.02, 0.02])
+
+
 def test_paper_distillation_of_orthogonal_maps() -> None:
     first, second = torch.zeros(2, 3, 4, 4), torch.zeros(2, 5, 4, 4)
     first[:, :, 0, 0], second[:, :, 1, 1] = 1, 1

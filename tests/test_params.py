@@ -45,6 +45,9 @@ def test_unknown_key_is_refused_with_the_nearest_name(file: Path, key: str, near
         ("features.source", "ftp"),
         ("teacher.steps", 0),
         ("sr.train_crop", 4000),
+        ("loss.tv_weight", float("inf")),
+        ("patches.rotations", []),
+        ("patches.split.test", 1.5),
     ],
 )
 def test_impossible_value_is_refused_by_name(file: Path, key: str, value: object) -> None:
@@ -70,8 +73,15 @@ def test_phones_in_comments_are_ready_to_use(file: Path) -> None:
 
 
 def test_a_phone_needs_no_character(file: Path) -> None:
-    edit_yaml(file, {"phones.pixel": None})
+    edit_yaml(file, {"phones.pixel": None, "data.root": "my/photos"})
     assert Params.load(file).phones["pixel"] is None
+
+
+def test_a_phone_without_character_needs_photos_of_its_own(file: Path) -> None:
+    """Photos put into the rig's folder would be replaced with it."""
+    edit_yaml(file, {"phones.pixel": None})
+    with pytest.raises(UserError, match=r"phones\.pixel has no character.*data\.root"):
+        Params.load(file)
 
 
 def test_phone_with_the_reference_cameras_name_is_refused(file: Path) -> None:

@@ -39,9 +39,21 @@ def test_every_source_of_displacement_moves_pixels(camera: Camera) -> None:
 
 
 def test_a_camera_that_looks_past_the_scene_is_refused(camera: Camera) -> None:
-    wide = camera.model_copy(update={"field_of_view": 1.0, "translation": 60})
+    wide = camera.model_copy(update={"field_of_view": 1.0, "distortion": 0.3})
     with pytest.raises(UserError, match="field_of_view"):
         _pose(wide)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_every_seed_stays_within_the_scene(params: Params, seed: int) -> None:
+    phone = params.phones["iphone"]
+    assert phone is not None
+    for camera in (phone, params.rig.canon):
+        for size in ((2400, 1350), (2400, 1600)):
+            pose = place_camera(camera, size, np.random.default_rng(seed))
+            corners = pose.to_scene(np.array([[0.0, 0], [pose.size[0] - 1, pose.size[1] - 1]]))
+            assert (corners >= 0).all()
+            assert (corners <= np.array(size) - 1).all()
 
 
 def test_the_same_seed_gives_the_same_file(scene: np.ndarray, camera: Camera) -> None:

@@ -93,7 +93,7 @@ def test_every_term_of_equation_13_reaches_the_student(objective_parts, formula:
     loss, vgg, x, y, random = objective_parts
     names = ("contextual", "color_blur", "adversarial", "tv", "distillation")
     loss = loss.model_copy(update=dict.fromkeys(names, formula))
-    objective = Enhancement(loss, vgg, Teacher(), warmup_steps=0)
+    objective = Enhancement(loss, vgg, Teacher(), 100, warmup_steps=0)
     student = Student()
     terms = objective.terms(student, x, y, 0, random)
     assert set(terms) == {"contextual", "ssim", "texture", "color", "tv", "kd", "l1", "vgg"}
@@ -108,7 +108,7 @@ def test_every_term_of_equation_13_reaches_the_student(objective_parts, formula:
 def test_terms_of_weight_zero_are_left_out(objective_parts) -> None:
     loss, vgg, x, y, random = objective_parts
     loss = loss.model_copy(update={"texture_weight": 0.0, "kd_weight": 0.0, "tv_weight": 0.0})
-    objective = Enhancement(loss, vgg, Teacher(), warmup_steps=0)
+    objective = Enhancement(loss, vgg, Teacher(), 100, warmup_steps=0)
     terms = objective.terms(Student(), x, y, 0, random)
     assert set(terms) == {"contextual", "ssim", "color", "l1", "vgg"}
     assert objective.finish_step() == {}
@@ -116,15 +116,38 @@ def test_terms_of_weight_zero_are_left_out(objective_parts) -> None:
 
 def test_warm_up_leaves_out_what_needs_another_network(objective_parts) -> None:
     loss, vgg, x, y, random = objective_parts
-    objective = Enhancement(loss, vgg, Teacher(), warmup_steps=5)
+    objective = Enhancement(loss, vgg, Teacher(), 100, warmup_steps=5)
     assert set(objective.terms(Student(), x, y, 4, random)) == {"ssim", "color", "tv", "kd", "l1"}
     assert "contextual" in objective.terms(Student(), x, y, 5, random)
+
+
+def test_terms_that_need_another_network_are_kept_when_there_are_no_others(
+    objective_parts,
+) -> None:
+    loss, vgg, x, y, random = objective_parts
+    others = ("color_weight", "ssim_weight", "tv_weight", "l1_weight", "kd_weight")
+    loss = loss.model_copy(update=dict.fromkeys(others, 0.0))
+    objective = Enhancement(loss, vgg, None, 100, warmup_steps=5)
+    assert set(objective.terms(Student(), x, y, 0, random)) == {"contextual", "texture", "vgg"}
+    names = ("content_weight", "texture_weight", "vgg_weight")
+    with pytest.raises(UserError, match="nothing to train for"):
+        nothing = loss.model_copy(update=dict.fromkeys(names, 0.0))
+        Enhancement(nothing, vgg, None, 100, warmup_steps=5)
+
+
+@pytest.mark.parametrize("size", [64, 100, 128])
+def test_patches_of_any_size_can_be_trained_on(objective_parts, size: int) -> None:
+    loss, vgg, *_, random = objective_parts
+    x, y = torch.rand(2, 2, 3, size, size)
+    objective = Enhancement(loss, vgg, None, size, warmup_steps=0)
+    assert torch.isfinite(objective.terms(Student(), x, y, 0, random)["texture"])
+    assert torch.isfinite(objective.finish_step()["discriminator"])
 
 
 def test_the_teacher_learns_nothing_from_the_student(objective_parts) -> None:
     loss, vgg, x, y, random = objective_parts
     teacher = Teacher()
-    objective = Enhancement(loss, vgg, teacher, warmup_steps=0)
+    objective = Enhancement(loss, vgg, teacher, 100, warmup_steps=0)
     sum(objective.terms(Student(), x, y, 0, random).values()).backward()
     assert all(parameter.grad is None for parameter in teacher.parameters())
     assert all(parameter.grad is None for parameter in objective.discriminator.parameters())
@@ -135,7 +158,7 @@ def test_the_discriminator_learns_to_tell_them_apart(objective_parts, formula: s
     loss, vgg, x, y, random = objective_parts
     loss = loss.model_copy(update={"adversarial": formula, "discriminator_rate": 1e-4})
     loss = loss.model_copy(update={"contextual_weight": 0.0, "vgg_weight": 0.0})
-    objective = Enhancement(loss, vgg, None, warmup_steps=0)
+    objective = Enhancement(loss, vgg, None, 100, warmup_steps=0)
     student, found = Student(), []
     for _ in range(30):
         objective.terms(student, x, y, 0, random)

@@ -117,11 +117,14 @@ class Discriminator(nn.Module):
     """Tells camera patches from generated ones, on grayscale 100x100 (Fig. 4).
 
     Deviation: as in the authors' code, the first convolution has no instance norm.
+
+    Args:
+        size: height and width of the patches, px; the paper's is 100.
     """
 
     LAYERS = ((64, 9, 4), (128, 5, 2), (192, 3, 1), (192, 3, 1), (256, 3, 2), (256, 3, 1))
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = 100) -> None:
         super().__init__()
         self.convs = nn.ModuleList()
         self.norms = nn.ModuleList([nn.Identity()])
@@ -131,12 +134,12 @@ class Discriminator(nn.Module):
             if index:
                 self.norms.append(_norm(outputs))
             inputs = outputs
-        self.hidden = nn.Linear(256 * 7 * 7, 1024)
+        self.hidden = nn.Linear(256 * (-(-size // 16)) ** 2, 1024)
         self.logit = nn.Linear(1024, 1)
         _initialise(self, 0.01)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (N,) that RGB (N, 3, 100, 100) in [0, 1] came from the camera."""
+        """Logits (N,) that RGB (N, 3, size, size) in [0, 1] came from the camera."""
         weights = x.new_tensor(GRAY_WEIGHTS).view(1, 3, 1, 1)
         x = (x * weights).sum(dim=1, keepdim=True)
         for conv, norm in zip(self.convs, self.norms, strict=True):

@@ -43,7 +43,7 @@ class _Block(nn.Module):
 
 
 class SuperResolver(nn.Module):
-    """PPCN SR x4, 236,559 parameters: works at a quarter of the enlarged photo's size.
+    """PPCN SR x4, 236,560 parameters: works at a quarter of the enlarged photo's size.
 
     Input (N, 3, H, W) in [0, 1]: the LR photo enlarged x4 bicubically. Sizes that are no
     multiple of 4 are padded by repeating the border and cropped afterwards.
