@@ -2,7 +2,6 @@
 
 import difflib
 import os
-from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
@@ -35,8 +34,11 @@ def load_params(path: Path | None) -> Params:
     if path is None:
         path = Path("params.yaml")
         if not path.exists():
-            path = Path(str(resources.files("pipeline") / "params.yaml"))
-            typer.echo(f"no params.yaml here; using the installed {path}")
+            # Inside the installed package, or at the top of the checkout it was installed from.
+            package = Path(__file__).parent
+            places = (package / "params.yaml", package.parent / "params.yaml")
+            path = next((place for place in places if place.exists()), path)
+            typer.echo(f"no params.yaml here; using {path}")
     return Params.load(path)
 
 

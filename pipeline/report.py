@@ -1,7 +1,7 @@
 """Stage `report`: one self-contained HTML page of everything that was measured."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,16 +11,13 @@ from ppcn.errors import UserError
 from ppcn.report import (
     MIME,
     Picture,
-    Table,
+    Section,
     curve_picture,
     file_picture,
-    flatten,
     render,
     score_table,
     value_table,
 )
-
-Section = tuple[str, list[Table], list[Picture]]
 
 
 def report(
@@ -33,8 +30,8 @@ def report(
     params = load_params(params_file)
     sections = [_enhancement(phone, metrics, pictures) for phone in params.phones]
     sections.append(_superres(metrics, pictures))
-    values = {name: value for name, value in flatten(params.model_dump())}
-    sections.append(("Parameters", [value_table("params.yaml", "", values)], []))
+    values = value_table("params.yaml", "", params.model_dump())
+    sections.append(Section("Parameters", [values]))
     with replacing(out) as temporary:
         temporary.write_text(render(sections), encoding="utf-8")
     typer.echo(f"report: {out}")
@@ -44,30 +41,27 @@ def _enhancement(phone: str, metrics: Path, pictures: Path) -> Section:
     scores = read_json(
         metrics / f"evaluate/{phone}.json", f"ppcn-pipeline evaluate --phone {phone}"
     )
-    source = f"VGG-19 weights: {scores['features']['source']}"
-    tables = [score_table("Enhancement", scores, ("do_nothing", "teacher", "student"))]
-    for stage, note in (
-        ("align", source),
-        ("patches", ""),
-        ("accuracy", "against the rig's truth"),
-    ):
-        made_by = f"ppcn-pipeline {stage} --phone {phone}"
-        values = read_json(metrics / stage / f"{phone}.json", made_by)
-        tables.append(value_table(stage.capitalize(), note, values))
+    table = score_table("Enhancement", scores, ("do_nothing", "teacher", "student"))
     logs = {stage: metrics / stage / f"{phone}.csv" for stage in ("teacher", "student")}
     curves = curve_picture("Training, and PSNR on the validation photos", logs, ("loss", "psnr"))
-    return f"Enhancement: {phone}", tables, [*_files(pictures / phone), curves]
+    notes = {"align": "", "patches": "", "accuracy": "against the rig's truth"}
+    details = [
+        value_table(stage.capitalize(), note, _read(metrics, stage, phone))
+        for stage, note in notes.items()
+    ]
+    return Section(f"Enhancement: {phone}", [table, *_files(pictures / phone), curves, *details])
+
+
+def _read(metrics: Path, stage: str, phone: str) -> dict[str, Any]:
+    return read_json(metrics / stage / f"{phone}.json", f"ppcn-pipeline {stage} --phone {phone}")
 
 
 def _superres(metrics: Path, pictures: Path) -> Section:
     scores = read_json(metrics / "evaluate/sr.json", "ppcn-pipeline evaluate-sr")
     table = score_table("Super-resolution x4", scores, ("bicubic", "ppcn_sr"))
-    curves = curve_picture(
-        "Training, and PSNR on held-out photos",
-        {"sr": metrics / "sr/ppcn_sr.csv"},
-        ("loss", "psnr"),
-    )
-    return "Super-resolution", [table], [*_files(pictures / "sr"), curves]
+    logs = {"sr": metrics / "sr/ppcn_sr.csv"}
+    curves = curve_picture("Training, and PSNR on held-out photos", logs, ("loss", "psnr"))
+    return Section("Super-resolution", [table, *_files(pictures / "sr"), curves])
 
 
 def _files(folder: Path) -> list[Picture]:

@@ -19,7 +19,7 @@ MIME = {".png": "image/png", ".jpg": "image/jpeg"}
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table: `rows` are cells in the order of `columns`."""
+    """A titled table: `rows` are cells in the order of `columns`, which may have no names."""
 
     title: str
     note: str
@@ -35,11 +35,21 @@ class Picture:
     uri: str
 
 
+@dataclass(frozen=True)
+class Section:
+    """A heading and what stands under it, in order."""
+
+    heading: str
+    blocks: Sequence[Table | Picture]
+
+
 def score_table(title: str, scores: Mapping[str, Any], methods: Sequence[str]) -> Table:
     """A table of one metrics file: a row per method, a column per metric."""
     columns = list(scores[methods[0]])
     rows = [[m.replace("_", " "), *(_score(scores[m][c]) for c in columns)] for m in methods]
     note = f"protocol {scores['protocol']}, {scores['images']} images that training never saw"
+    if "features" in scores:
+        note += f"; VGG-19 weights from {scores['features']['source']}"
     if scores.get("identical"):
         note += f", of which {scores['identical']} pairs are identical"
     return Table(title, note, ["method", *columns], rows)
@@ -48,7 +58,7 @@ def score_table(title: str, scores: Mapping[str, Any], methods: Sequence[str]) -
 def value_table(title: str, note: str, values: Mapping[str, Any]) -> Table:
     """A two-column table of nested values, by dotted name."""
     rows = [[name, _number(value)] for name, value in flatten(values)]
-    return Table(title, note, ["", ""], rows)
+    return Table(title, note, [], rows)
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -106,7 +116,7 @@ def _read_columns(path: Path) -> dict[str, list[float]]:
     return {name: [float(row[name] or "nan") for row in rows] for name in rows[0]}
 
 
-def render(sections: Sequence[tuple[str, Sequence[Table], Sequence[Picture]]]) -> str:
-    """The page: each section is a heading, its tables and its pictures."""
+def render(sections: Sequence[Section]) -> str:
+    """The page."""
     environment = Environment(loader=PackageLoader("ppcn"), autoescape=True)
     return environment.get_template("report.html").render(sections=sections)

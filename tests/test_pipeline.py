@@ -229,6 +229,12 @@ def test_a_photo_is_never_both_trained_on_and_scored(rig: Path, folder: Path) ->
     assert "train/train.jpg: is the held-out photo valid/valid.jpg too" in message
 
 
+def test_outside_a_checkout_the_installed_parameters_are_used_and_named(tmp_path: Path) -> None:
+    done = run(tmp_path, "align", "--phone", "iphone", "--root", "nowhere")
+    assert "no params.yaml here; using" in done.stdout
+    assert "nowhere/iphone: no such folder" in done.stderr
+
+
 def test_two_hr_folders_are_kept_apart(rig: Path, folder: Path) -> None:
     for name, scene in (("train", "casa-mila"), ("valid", "canyon-wren")):
         (folder / name).mkdir()
