@@ -14,13 +14,14 @@ from pickle import UnpicklingError
 import h5py
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ppcn.artifacts import replacing, sha256
+from ppcn.artifacts import sha256
 from ppcn.errors import UserError
 from ppcn.params import Features
+from ppcn.tensors import save_tensors
 
 MEAN = (123.68, 116.779, 103.939)
 BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 2))
@@ -83,7 +84,7 @@ def load_vgg(path: Path) -> tuple[VGG19, dict[str, str]]:
     try:
         network.load_state_dict(load_file(path))
         with safe_open(path, "pt") as file:
-            return network, dict(file.metadata() or {})
+            return network, dict(sorted((file.metadata() or {}).items()))
     except (SafetensorError, RuntimeError):
         raise UserError(
             f"{path}: not VGG-19 weights; remake it with 'ppcn-pipeline features'"
@@ -102,8 +103,7 @@ def fetch_vgg(features: Features, out: Path) -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="ppcn-vgg-") as scratch:
         state, digest = _READERS[features.source](features, Path(scratch))
     provenance = {"source": features.source, "sha256": digest}
-    with replacing(out) as temporary:
-        save_file(state, temporary, provenance)
+    save_tensors(out, state, provenance)
     return provenance
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
-from ppcn.artifacts import replacing
 from ppcn.errors import UserError
 from ppcn.networks import NETWORKS
+from ppcn.tensors import save_tensors
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -27,8 +27,7 @@ def save_weights(path: Path, name: str, network: nn.Module, facts: Mapping[str, 
     """
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     metadata = {"network": name, "facts": json.dumps(facts, sort_keys=True)}
-    with replacing(path) as temporary:
-        save_file(state, temporary, metadata)
+    save_tensors(path, state, metadata)
 
 
 def load_weights(path: Path, made_by: str) -> tuple[nn.Module, dict[str, Any]]:

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from torch import nn
 
 from ppcn.batches import crop_batches, dihedral, patch_batches, validation_photos
@@ -13,6 +14,7 @@ from ppcn.networks.superres import SuperResolver
 from ppcn.objectives import Enhancement, Sharpening
 from ppcn.params import EnhancerTraining, Params, Training
 from ppcn.resize import enlarge, shrink
+from ppcn.tensors import save_tensors
 from ppcn.training import train
 from ppcn.vgg import load_vgg
 from ppcn.weights import load_network, load_weights, save_weights
@@ -229,6 +231,18 @@ def test_weights_say_what_they_are(tmp_path: Path) -> None:
     assert torch.equal(loaded(x), network(x))
     with pytest.raises(UserError, match="holds ppcn_sr"):
         load_network(tmp_path / "w.safetensors", Student, "ppcn-pipeline student")
+
+
+def test_the_same_weights_give_the_same_bytes(tmp_path: Path) -> None:
+    state = {"w": torch.arange(6.0).view(2, 3), "b": torch.ones(2)}
+    metadata = {name: f'{name} "quoted" µ' for name in "network phone facts seed".split()}
+    files = [tmp_path / f"{i}.safetensors" for i in range(12)]
+    for file in files:
+        save_tensors(file, state, metadata)
+    assert len({file.read_bytes() for file in files}) == 1
+    with safe_open(files[0], "pt") as opened:
+        assert opened.metadata() == metadata
+        assert torch.equal(opened.get_tensor("w"), state["w"])
 
 
 def test_damaged_and_missing_weights_are_named(tmp_path: Path) -> None:
