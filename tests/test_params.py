@@ -90,6 +90,12 @@ def test_phone_with_the_reference_cameras_name_is_refused(file: Path) -> None:
         Params.load(file)
 
 
+def test_a_warm_up_that_never_ends_is_refused(file: Path) -> None:
+    edit_yaml(file, {"student.warmup_steps": 1000, "student.steps": 1000})
+    with pytest.raises(UserError, match=r"warmup_steps must be smaller than steps"):
+        Params.load(file)
+
+
 @pytest.mark.parametrize("text", ["a: [", "just words", ""])
 def test_a_file_that_holds_no_parameters_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "p.yaml"

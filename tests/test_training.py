@@ -12,7 +12,7 @@ from ppcn.errors import UserError
 from ppcn.networks.ppcn import Student, Teacher
 from ppcn.networks.superres import SuperResolver
 from ppcn.objectives import Enhancement, Sharpening
-from ppcn.params import EnhancerTraining, Params, Training
+from ppcn.params import Params, Training
 from ppcn.resize import enlarge, shrink
 from ppcn.tensors import save_tensors
 from ppcn.training import train
@@ -250,8 +250,3 @@ def test_damaged_and_missing_weights_are_named(tmp_path: Path) -> None:
     for name in ("w.safetensors", "none.safetensors"):
         with pytest.raises(UserError, match=f"{name}.*'make'"):
             load_weights(tmp_path / name, "make")
-
-
-def test_enhancer_training_has_a_warm_up(params: Params) -> None:
-    assert isinstance(params.teacher, EnhancerTraining)
-    assert params.teacher.warmup_steps < params.teacher.steps
