@@ -22,7 +22,14 @@ COMMANDS = {
     "sr": STAGES,
     "evaluate-sr": STAGES,
     "report": STAGES,
+    "baseline": STAGES,
+    "baseline-sr": STAGES,
+    "benchmark": STAGES,
+    "tables": STAGES,
     "import-dped": TOOLS,
+    "import-checkpoint": TOOLS,
+    "score-enhancement": TOOLS,
+    "score-sr": TOOLS,
 }
 
 

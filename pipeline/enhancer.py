@@ -1,5 +1,6 @@
-"""What the `teacher` and `student` stages share: options and one training run."""
+"""What the stages that train an enhancement network share: one training run."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from ppcn.batches import patch_batches, validation_patches
 from ppcn.datasets import open_patches
 from ppcn.networks.ppcn import Teacher
 from ppcn.objectives import Enhancement
-from ppcn.params import EnhancerTraining, Params
+from ppcn.params import EnhancerTraining, Params, Recipe
 from ppcn.training import train
 from ppcn.vgg import load_vgg
 from ppcn.weights import save_weights
@@ -21,47 +22,59 @@ Features = Annotated[Path, typer.Option(help="VGG-19 weights.")]
 FEATURES = Path("data/features/vgg19.safetensors")
 
 
-def train_enhancer(
-    stage: str,
-    network: nn.Module,
-    master: tuple[Teacher, Path] | None,
-    phone: str,
-    params: Params,
-    training: EnhancerTraining,
-    files: tuple[Path | None, Path, Path | None, Path | None],
-) -> None:
-    """Train one enhancement network and write weights, log and metrics.
+@dataclass(frozen=True)
+class EnhancerRun:
+    """One training run.
 
-    Args:
-        stage: `teacher` or `student`.
+    Attributes:
+        title: shown to the user.
+        name: of the network in `NETWORKS`.
         network: freshly initialised.
-        master: the teacher that eq. 12 imitates, and its file.
         phone: whose patches to train on.
-        params: everything else.
-        training: the stage's own group.
-        files: patch set, VGG-19 weights, weights to write, metrics to write; None for defaults.
+        recipe: what to train for.
+        training: steps, batch, learning rate.
+        teacher: the network that eq. 12 imitates, and its file.
+        patches: patch set.
+        features: VGG-19 weights.
+        out: weights to write.
+        metrics: metrics to write, .json; the log goes beside it, .csv.
     """
-    patches, features, out, metrics = files
-    patches = patches or Path(params.data.patches) / f"{phone}.h5"
-    out = out or Path(f"data/models/{stage}/{phone}.safetensors")
-    metrics = metrics or Path(f"metrics/{stage}/{phone}.json")
-    vgg, vgg_facts = load_vgg(features)
-    with open_patches(patches) as cut, showing(f"{stage} {phone}") as report:
-        teacher = master and master[0]
-        objective = Enhancement(params.loss, vgg, teacher, cut.size, training.warmup_steps)
-        draw, validate = patch_batches(cut, training.batch), validation_patches(cut)
-        rows = train(network, objective, draw, validate, training, params.seed, report)
-    inputs = {"patches": patches} | ({"teacher": master[1]} if master else {})
+
+    title: str
+    name: str
+    network: nn.Module
+    phone: str
+    recipe: Recipe
+    training: EnhancerTraining
+    teacher: tuple[Teacher, Path] | None
+    patches: Path
+    features: Path
+    out: Path
+    metrics: Path
+
+
+def train_enhancer(run: EnhancerRun, params: Params) -> None:
+    """Train one enhancement network and write weights, log and metrics."""
+    vgg, vgg_facts = load_vgg(run.features)
+    teacher, teacher_file = run.teacher or (None, None)
+    with open_patches(run.patches) as cut, showing(run.title) as report:
+        objective = Enhancement(
+            run.recipe, params.loss, vgg, teacher, cut.size, run.training.warmup_steps
+        )
+        draw, validate = patch_batches(cut, run.training.batch), validation_patches(cut)
+        rows = train(run.network, objective, draw, validate, run.training, params.seed, report)
+    inputs = {"patches": run.patches} | ({"teacher": teacher_file} if teacher_file else {})
     facts = {
-        "phone": phone,
+        "phone": run.phone,
         "features": vgg_facts,
-        "training": training.model_dump(),
-        "loss": params.loss.model_dump(exclude=None if master else {"kd_weight", "distillation"}),
+        "training": run.training.model_dump(),
+        "recipe": run.recipe.model_dump(),
+        "loss": params.loss.model_dump(exclude=None if teacher else {"kd_weight", "distillation"}),
         **provenance(params.seed, inputs),
     }
-    save_weights(out, f"ppcn_{stage}", network, facts)
-    write_csv(metrics.with_suffix(".csv"), rows)
+    save_weights(run.out, run.name, run.network, facts)
+    write_csv(run.metrics.with_suffix(".csv"), rows)
     figures = {name: rows[-1][name] for name in ("step", "loss", "psnr")}
     recorded = {name: facts[name] for name in ("features", "seed", "versions", "sha256")}
-    write_json(metrics, {"validation": figures, **recorded})
-    typer.echo(f"{stage} {phone}: validation PSNR {rows[-1]['psnr']:.2f} dB")
+    write_json(run.metrics, {"validation": figures, **recorded})
+    typer.echo(f"{run.title}: validation PSNR {rows[-1]['psnr']:.2f} dB")

@@ -1,18 +1,15 @@
 """Stage `evaluate`: teacher and student against do-nothing on photos that training never saw."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 
 from pipeline.options import ParamsFile, PatchesFile, Phone, Root, load_params
-from pipeline.progress import Report, showing
+from pipeline.progress import counted, showing
 from ppcn.artifacts import provenance, write_json
-from ppcn.datasets import PatchSet, open_patches
-from ppcn.images import Photo, list_photos, read_photo, write_photo
+from ppcn.datasets import open_patches
+from ppcn.images import list_photos, read_photo, write_photo
 from ppcn.networks.ppcn import Student, Teacher
 from ppcn.pictures import compare_patches, compare_photo
 from ppcn.scoring import do_nothing, run_network, score_enhancement
@@ -53,7 +50,7 @@ def evaluate(
     }
     with open_patches(patches) as cut, showing(f"evaluate {phone}") as report:
         indices = cut.of_split(TEST, "test")
-        scores = score_enhancement(methods, _read_pairs(cut, indices, report))
+        scores = score_enhancement(methods, counted(cut.pairs(indices), len(indices), report))
         chosen = indices[:: max(1, len(indices) // 6)][:6]
         shown = [(a, b) for a, b in zip(*cut.read(chosen), strict=True)]
         test_stems = sorted({cut.stems[photo] for photo in cut.photo[indices]})
@@ -71,12 +68,3 @@ def evaluate(
         picture = compare_photo(read_photo(available[stem]), learned)
         write_photo(pictures / f"{stem}.jpg", picture, quality=90)
     typer.echo(", ".join(f"{name} {gain:+.2f}" for name, gain in gains.items()))
-
-
-def _read_pairs(
-    cut: PatchSet, indices: NDArray[np.int64], report: Report
-) -> Iterator[tuple[Photo, Photo]]:
-    for done, index in enumerate(indices, start=1):
-        phone, camera = cut.read([int(index)])
-        yield phone[0], camera[0]
-        report(done, len(indices), {})

@@ -1,20 +1,18 @@
 """Stage `evaluate-sr`: the super-resolution network against bicubic on held-out photos."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipeline.options import ParamsFile, load_params
-from pipeline.progress import Report, showing
+from pipeline.progress import counted, showing
 from ppcn.artifacts import provenance, write_json
 from ppcn.datasets import count_photos, read_photos
-from ppcn.images import Photo, write_photo
+from ppcn.images import write_photo
 from ppcn.networks.superres import SuperResolver
 from ppcn.pictures import compare_superres
-from ppcn.resize import enlarge
-from ppcn.scoring import do_nothing, run_network, score_superres
+from ppcn.scoring import bicubic, run_upscaler, score_superres
 from ppcn.weights import load_network
 
 
@@ -34,20 +32,16 @@ def evaluate_sr(
     """Score held-out photos on Y (protocol sr_y_shave4) beside bicubic."""
     params = load_params(params_file)
     network, _ = load_network(weights, SuperResolver, "ppcn-pipeline sr")
-    sharpen = run_network(network)
-    methods = {"bicubic": do_nothing, "ppcn_sr": sharpen}
+    upscale = run_upscaler("ppcn_sr", network)
     with showing("evaluate-sr") as report:
-        scores = score_superres(methods, _enlarged(valid_set, report))
+        photos = ((hr, lr) for _, hr, lr in read_photos(valid_set))
+        scores = score_superres(
+            {"bicubic": bicubic, "ppcn_sr": upscale},
+            counted(photos, count_photos(valid_set), report),
+        )
     gain = scores["ppcn_sr"]["psnr"] - scores["bicubic"]["psnr"]
     recorded = provenance(params.seed, {"weights": weights, "valid": valid_set})
     write_json(metrics, {**scores, "gain_db": gain, **recorded})
     for stem, hr, lr in read_photos(valid_set):
-        write_photo(pictures / f"{stem}.png", compare_superres(hr, enlarge(lr), sharpen))
+        write_photo(pictures / f"{stem}.png", compare_superres(hr, lr, upscale))
     typer.echo(f"sr: {gain:+.2f} dB against bicubic on {scores['images']} photos")
-
-
-def _enlarged(valid_set: Path, report: Report) -> Iterator[tuple[Photo, Photo]]:
-    total = count_photos(valid_set)
-    for done, (_, hr, lr) in enumerate(read_photos(valid_set), start=1):
-        yield hr, enlarge(lr)
-        report(done, total, {})

@@ -1,13 +1,15 @@
 """Progress of long work: a bar on a terminal, a line now and then elsewhere."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 Report = Callable[[int, int, Mapping[str, float]], None]
+Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 10
 
 
@@ -33,6 +35,13 @@ def showing(title: str) -> Iterator[Report]:
             bar.update(task, completed=done, total=total, figures=_format(figures, done, started))
 
         yield report
+
+
+def counted(items: Iterable[Item], total: int, report: Report) -> Iterator[Item]:
+    """The items, each reported when the next one is asked for."""
+    for done, item in enumerate(items, start=1):
+        yield item
+        report(done, total, {})
 
 
 def _line_printer(title: str) -> Report:

@@ -6,7 +6,7 @@ from typing import Annotated
 import torch
 import typer
 
-from pipeline.enhancer import FEATURES, Features, train_enhancer
+from pipeline.enhancer import FEATURES, EnhancerRun, Features, train_enhancer
 from pipeline.options import ParamsFile, PatchesFile, Phone, load_params
 from ppcn.networks.ppcn import Student, Teacher
 from ppcn.weights import load_network
@@ -32,6 +32,17 @@ def student(
     teacher = teacher or Path(f"data/models/teacher/{phone}.safetensors")
     master, _ = load_network(teacher, Teacher, "ppcn-pipeline teacher")
     torch.manual_seed(params.seed)
-    files = (patches, features, out, metrics)
-    network = Student(params.student.initial_deviation)
-    train_enhancer("student", network, (master, teacher), phone, params, params.student, files)
+    run = EnhancerRun(
+        title=f"student {phone}",
+        name="ppcn_student",
+        network=Student(params.student.initial_deviation),
+        phone=phone,
+        recipe=params.recipe(),
+        training=params.student,
+        teacher=(master, teacher),
+        patches=patches or Path(params.data.patches) / f"{phone}.h5",
+        features=features,
+        out=out or Path(f"data/models/student/{phone}.safetensors"),
+        metrics=metrics or Path(f"metrics/student/{phone}.json"),
+    )
+    train_enhancer(run, params)

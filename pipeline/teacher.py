@@ -6,7 +6,7 @@ from typing import Annotated
 import torch
 import typer
 
-from pipeline.enhancer import FEATURES, Features, train_enhancer
+from pipeline.enhancer import FEATURES, EnhancerRun, Features, train_enhancer
 from pipeline.options import ParamsFile, PatchesFile, Phone, load_params
 from ppcn.networks.ppcn import Teacher
 
@@ -23,9 +23,20 @@ def teacher(
     ] = None,
     params_file: ParamsFile = None,
 ) -> None:
-    """Train the teacher (PPCN eq. 13 without distillation)."""
+    """Train the teacher (PPCN eq. 13 without distillation, or another recipe)."""
     params = load_params(params_file)
     torch.manual_seed(params.seed)
-    network = Teacher(params.teacher.initial_deviation)
-    files = (patches, features, out, metrics)
-    train_enhancer("teacher", network, None, phone, params, params.teacher, files)
+    run = EnhancerRun(
+        title=f"teacher {phone}",
+        name="ppcn_teacher",
+        network=Teacher(params.teacher.initial_deviation),
+        phone=phone,
+        recipe=params.recipe(),
+        training=params.teacher,
+        teacher=None,
+        patches=patches or Path(params.data.patches) / f"{phone}.h5",
+        features=features,
+        out=out or Path(f"data/models/teacher/{phone}.safetensors"),
+        metrics=metrics or Path(f"metrics/teacher/{phone}.json"),
+    )
+    train_enhancer(run, params)

@@ -140,11 +140,11 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def provenance(seed: int, inputs: Mapping[str, Path]) -> dict[str, Any]:
-    """What a number depends on beside parameters: seed, versions, digests of the inputs."""
-    libraries = ("torch", "opencv-contrib-python", "numpy", "scikit-image", "pillow")
+def provenance(seed: int | None, inputs: Mapping[str, Path]) -> dict[str, Any]:
+    """What a number depends on beside parameters: seed if any, versions, digests of the inputs."""
+    libraries = ("torch", "opencv-contrib-python", "numpy", "scikit-image", "scipy", "pillow")
     return {
-        "seed": seed,
+        **({} if seed is None else {"seed": seed}),
         "versions": {"ppcn": version("ppcn"), **{name: version(name) for name in libraries}},
         "sha256": {name: sha256(path) for name, path in inputs.items()},
     }

@@ -12,8 +12,8 @@ from torch import nn
 from ppcn.datasets import CropSet, PatchSet
 from ppcn.devices import choose_device, evaluating, to_tensor
 from ppcn.errors import UserError
-from ppcn.params import SuperResolution
-from ppcn.resize import enlarge
+from ppcn.params import SharpenerTraining
+from ppcn.resize import SCALE, enlarge
 from ppcn.splits import TRAIN, VALIDATION
 
 Images = NDArray[np.uint8]
@@ -33,25 +33,34 @@ def patch_batches(patches: PatchSet, batch: int) -> Draw:
     return draw
 
 
-def crop_batches(crops: CropSet, sr: SuperResolution) -> Draw:
-    """Draw random parts of crops, flipped and turned, with the LR part enlarged x4.
+def crop_batches(crops: CropSet, training: SharpenerTraining, enlarged: bool) -> Draw:
+    """Draw random parts of crops, flipped and turned.
 
     Deviation: augmentation follows the LR image's making, which is the same up to rounding,
     since Pillow's bicubic is symmetric and parts start at multiples of 4.
+
+    Args:
+        crops: HR and LR crops.
+        training: size and number of the parts.
+        enlarged: whether the inputs are enlarged x4, as most networks read them.
+
+    Raises:
+        UserError: the stored crops are too small.
     """
-    if sr.train_crop > crops.size:
-        raise UserError(f"sr.train_crop is larger than the stored crops of {crops.size} px; run lr")
-    small = sr.train_crop // 4
+    side = training.train_crop
+    if side > crops.size:
+        raise UserError(f"train_crop is larger than the stored crops of {crops.size} px; run lr")
+    small = side // SCALE
 
     def draw(random: np.random.Generator) -> tuple[Images, Images]:
         inputs, targets = [], []
-        for index in random.integers(0, len(crops), sr.batch):
+        for index in random.integers(0, len(crops), training.batch):
             hr, lr = crops.read(int(index))
             y, x = random.integers(0, lr.shape[0] - small + 1, 2)
-            part = hr[4 * y : 4 * y + sr.train_crop, 4 * x : 4 * x + sr.train_crop]
-            turn = int(random.integers(8))
-            inputs.append(dihedral(enlarge(lr[y : y + small, x : x + small]), turn))
-            targets.append(dihedral(part, turn))
+            part = lr[y : y + small, x : x + small]
+            y, x, turn = SCALE * y, SCALE * x, int(random.integers(8))
+            inputs.append(dihedral(enlarge(part) if enlarged else part, turn))
+            targets.append(dihedral(hr[y : y + side, x : x + side], turn))
         return np.stack(inputs), np.stack(targets)
 
     return draw
@@ -71,16 +80,21 @@ def validation_patches(patches: PatchSet, most: int = 64) -> "ValidationPairs":
 
 
 def validation_photos(
-    photos: Iterable[tuple[str, Images, Images]], side: int = 256, most: int = 16
+    photos: Iterable[tuple[str, Images, Images]],
+    enlarged: bool,
+    side: int = 256,
+    most: int = 16,
 ) -> "ValidationPairs":
-    """The middle of held-out photos (stem, HR, LR), enlarged x4: inputs and sharp targets."""
+    """The middle of held-out photos (stem, HR, LR): inputs, enlarged x4 or not, and targets."""
     inputs, targets = [], []
     for _, hr, lr in islice(photos, most):
-        y, x = ((n - side) // 2 // 4 * 4 for n in hr.shape[:2])
+        y, x = ((n - side) // 2 // SCALE * SCALE for n in hr.shape[:2])
         if min(y, x) < 0:
             raise UserError("sr.hr_valid: a held-out photo is smaller than 256 px after sr.reduce")
-        inputs.append(enlarge(lr)[y : y + side, x : x + side])
         targets.append(hr[y : y + side, x : x + side])
+        source, scale = (enlarge(lr), 1) if enlarged else (lr, SCALE)
+        rows, columns = (slice(n // scale, (n + side) // scale) for n in (y, x))
+        inputs.append(source[rows, columns])
     return ValidationPairs(np.stack(inputs), np.stack(targets))
 
 
@@ -90,7 +104,7 @@ class ValidationPairs:
 
     Attributes:
         inputs: (N, H, W, 3) uint8.
-        targets: same shape.
+        targets: same shape, or four times as high and wide.
     """
 
     inputs: Images

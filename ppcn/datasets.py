@@ -115,6 +115,12 @@ class PatchSet:
         xy, shift, rotation = (self._file[n][()] for n in ("xy", "shift", "rotation"))
         return [(xy[row], shift[row], float(rotation[row])) for row in rows]
 
+    def pairs(self, indices: Iterable[int]) -> Iterator[tuple[Photo, Photo]]:
+        """Phone and DSLR patch at each of `indices`, one pair after another."""
+        for index in indices:
+            phone, dslr = self.read([int(index)])
+            yield phone[0], dslr[0]
+
     def read(self, indices: Iterable[int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Phone and DSLR patches (N, S, S, 3) uint8 at `indices`."""
         wanted = list(indices)

@@ -1,32 +1,61 @@
-"""Every term of PPCN's losses (eq. 1-13), in the paper's form and in the authors' code's.
+"""Every term of the papers' losses, in the paper's form and in the authors' code's.
 
 Images are (N, 3, H, W) float RGB in [0, 1]; every function returns a scalar tensor, computed in
-float32 or wider. Where the paper and the code differ, `formula` chooses: "paper" follows the
-text, "code" what produced the published tables.
+float32 or wider, inside autocast too. Where a paper and its code differ, `formula` chooses:
+"paper" follows the text, "code" what produced the published tables.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import ParamSpec
 
 import torch
 from pytorch_msssim import ssim
 from torch import Tensor
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
-from ppcn.params import Formula
+from ppcn.params import Channels, Distance, Formula
 
 EPSILON = 1e-5
 BANDWIDTH = 0.5
 MAX_POSITIONS = 65**2
+CHUNK = 1024
+LUMA_WEIGHTS = (0.299, 0.587, 0.114)
+
+P = ParamSpec("P")
 
 
+def _full_precision(function: Callable[P, Tensor]) -> Callable[P, Tensor]:
+    """Switch autocast off: sums of many squares and exponentials need float32."""
+
+    @wraps(function)
+    def run(*arguments: P.args, **options: P.kwargs) -> Tensor:
+        first = arguments[0]
+        tensor = first[0] if isinstance(first, tuple) else first
+        assert isinstance(tensor, Tensor)
+        with torch.autocast(tensor.device.type, enabled=False):
+            return function(*arguments, **options)
+
+    return run
+
+
+def _wide(x: Tensor) -> Tensor:
+    """float64 as it is, everything else as float32."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
+@_full_precision
 def contextual(
     x: Tensor, y: Tensor, formula: Formula = "paper", random: torch.Generator | None = None
 ) -> Tensor:
     """Contextual loss between feature maps (PPCN eq. 1-2; Mechrez et al. 2018).
 
     Both formulas take log-softmax instead of exp, so that no distance overflows, and a random
-    subset of 65^2 positions, the same in both maps, when there are more.
+    subset of 65^2 positions, the same in both maps, when there are more. Affinities are computed
+    for 1024 positions of the generated image at a time, and again in the backward pass, so that
+    at most (N, 1024, 65^2) of them are in memory.
 
     Args:
         x: features of the generated image, (N, C, H, W).
@@ -35,22 +64,34 @@ def contextual(
             over batch, height and width, and halves the distance.
         random: draws the subset.
     """
-    x, y = x.float().flatten(2), y.float().flatten(2)
+    x, y = _wide(x).flatten(2), _wide(y).flatten(2)
     if x.shape[2] > MAX_POSITIONS:
         chosen = torch.randperm(x.shape[2], generator=random, device=x.device)[:MAX_POSITIONS]
         x, y = x[:, :, chosen], y[:, :, chosen]
     if formula == "code":
         mean = y.mean(dim=(0, 2), keepdim=True)
         x, y = x - mean, y - mean
-    cosine = F.normalize(x, dim=1).transpose(1, 2) @ F.normalize(y, dim=1)
-    distance = 1 - cosine if formula == "paper" else (1 - cosine) / 2
-    distance = distance.clamp_min(0)
-    relative = distance / (distance.amin(dim=2, keepdim=True) + EPSILON)
-    affinity = F.log_softmax((1 - relative) / BANDWIDTH, dim=2)
-    nearest = affinity.amax(dim=1)
+    x, y = F.normalize(x, dim=1), F.normalize(y, dim=1)
+    halved = 1.0 if formula == "paper" else 0.5
+    if x.shape[2] <= CHUNK:
+        nearest = _log_affinity_of_nearest(x, y, halved)
+    else:
+        parts = [
+            checkpoint(_log_affinity_of_nearest, part, y, halved, use_reentrant=False)
+            for part in x.split(CHUNK, dim=2)
+        ]
+        nearest = torch.stack(parts).amax(dim=0)
     return (math.log(nearest.shape[1]) - nearest.logsumexp(dim=1)).mean()
 
 
+def _log_affinity_of_nearest(x: Tensor, y: Tensor, scale: float) -> Tensor:
+    """max_i log A_ij over the positions i of x, for every position j of y; (N, positions)."""
+    distance = ((1 - x.transpose(1, 2) @ y) * scale).clamp_min(0)
+    relative = distance / (distance.amin(dim=2, keepdim=True) + EPSILON)
+    return F.log_softmax((1 - relative) / BANDWIDTH, dim=2).amax(dim=1)
+
+
+@_full_precision
 def structural(x: Tensor, y: Tensor, peak: float = 1.0) -> Tensor:
     """1 - SSIM (PPCN eq. 4-5): 11x11 Gaussian of 1.5 px, valid, per channel, batch mean.
 
@@ -59,11 +100,15 @@ def structural(x: Tensor, y: Tensor, peak: float = 1.0) -> Tensor:
         y: target images.
         peak: the largest value an image can have.
     """
-    return 1 - ssim(x.float(), y.float(), data_range=peak, nonnegative_ssim=False)
+    x, y = _wide(x), _wide(y)
+    offset = torch.arange(-5, 6, dtype=torch.float64)
+    window = torch.exp(-(offset**2) / (2 * 1.5**2))
+    window = (window / window.sum()).to(x).expand(x.shape[1], 1, 1, 11)
+    return 1 - ssim(x, y, data_range=peak, win=window, nonnegative_ssim=False)
 
 
 def color_blur_kernel(formula: Formula = "paper") -> Tensor:
-    """The blur of the colour loss (PPCN eq. 9), (21, 21) float32.
+    """The blur of the colour loss (PPCN eq. 9), (21, 21) float64.
 
     "paper": A exp(-k^2/(2s) - l^2/(2s)) with A = 0.053 and s = 3, a standard deviation of
     1.73 px. "code": the square root of the outer product of a binned Gaussian with itself,
@@ -72,10 +117,10 @@ def color_blur_kernel(formula: Formula = "paper") -> Tensor:
     k = torch.arange(-10, 11, dtype=torch.float64)
     if formula == "paper":
         row = torch.exp(-(k**2) / 6)
-        return (0.053 * torch.outer(row, row)).float()
+        return 0.053 * torch.outer(row, row)
     row = _binned_gaussian()
     kernel = torch.outer(row, row).sqrt()
-    return (kernel / kernel.sum()).float()
+    return kernel / kernel.sum()
 
 
 def _binned_gaussian(sigma: float = 3.0, size: int = 21) -> Tensor:
@@ -85,17 +130,20 @@ def _binned_gaussian(sigma: float = 3.0, size: int = 21) -> Tensor:
     return torch.special.ndtr(edges).diff()
 
 
+@_full_precision
 def color(x: Tensor, y: Tensor, formula: Formula = "paper") -> Tensor:
     """Squared L2 distance of the blurred images (PPCN eq. 9-10), mean over the batch.
 
     The border is padded with zeros. "code" halves the sum as well.
     """
-    kernel = color_blur_kernel(formula).to(x.device).expand(3, 1, 21, 21)
-    blurred = F.conv2d((x - y).float(), kernel, padding=10, groups=3)
+    difference = _wide(x) - _wide(y)
+    kernel = color_blur_kernel(formula).to(difference).expand(3, 1, 21, 21)
+    blurred = F.conv2d(difference, kernel, padding=10, groups=3)
     total = blurred.square().sum() / len(x)
     return total if formula == "paper" else total / 2
 
 
+@_full_precision
 def total_variation(x: Tensor, formula: Formula = "paper") -> Tensor:
     """Total variation (PPCN eq. 11), mean over the batch.
 
@@ -103,7 +151,7 @@ def total_variation(x: Tensor, formula: Formula = "paper") -> Tensor:
     diagonal cost nothing. "code": the mean of dx^2 plus the
     mean of dy^2.
     """
-    x = x.float()
+    x = _wide(x)
     dx = x[:, :, :, 1:] - x[:, :, :, :-1]
     dy = x[:, :, 1:, :] - x[:, :, :-1, :]
     if formula == "code":
@@ -113,6 +161,7 @@ def total_variation(x: Tensor, formula: Formula = "paper") -> Tensor:
     return norms.mean() / x[0].numel()
 
 
+@_full_precision
 def distillation(
     student: tuple[Tensor, ...], teacher: tuple[Tensor, ...], formula: Formula = "paper"
 ) -> Tensor:
@@ -123,7 +172,7 @@ def distillation(
         teacher: the same taps of the teacher; the number of channels may differ.
         formula: "paper" is the L2 norm of the difference, "code" half of its square.
     """
-    total = student[0].new_zeros((), dtype=torch.float32)
+    total = _wide(student[0]).new_zeros(())
     for ours, theirs in zip(student, teacher, strict=True):
         difference = _unit_map(ours) - _unit_map(theirs)
         if formula == "paper":
@@ -134,19 +183,22 @@ def distillation(
 
 
 def _unit_map(features: Tensor) -> Tensor:
-    return F.normalize(features.float().mean(dim=1).flatten(1), dim=1)
+    return F.normalize(_wide(features).mean(dim=1).flatten(1), dim=1)
 
 
+@_full_precision
 def texture(logits: Tensor) -> Tensor:
     """-sum_i log D(G(x_i)) (PPCN eq. 8), from the discriminator's logits (N,)."""
-    return F.softplus(-logits.float()).sum()
+    return F.softplus(-_wide(logits)).sum()
 
 
+@_full_precision
 def discrimination(real: Tensor, fake: Tensor) -> Tensor:
     """Cross-entropy that D minimises, summed over the batch, from logits (N,) of each kind."""
-    return F.softplus(-real.float()).sum() + F.softplus(fake.float()).sum()
+    return F.softplus(-_wide(real)).sum() + F.softplus(_wide(fake)).sum()
 
 
+@_full_precision
 def swapped_discrimination(logits: Tensor, is_real: Tensor) -> Tensor:
     """Summed cross-entropy of a batch in which some images are real (the authors' code).
 
@@ -154,21 +206,48 @@ def swapped_discrimination(logits: Tensor, is_real: Tensor) -> Tensor:
         logits: (N,) for images of which those marked in `is_real` are the camera's.
         is_real: (N,) of 0 and 1.
     """
-    return F.binary_cross_entropy_with_logits(logits.float(), is_real.float(), reduction="sum")
+    logits = _wide(logits)
+    return F.binary_cross_entropy_with_logits(logits, is_real.to(logits), reduction="sum")
 
 
-def absolute(x: Tensor, y: Tensor) -> Tensor:
-    """Mean absolute error (PPCN eq. 3, and the L1 loss of Table 3's footnote)."""
-    return (x.float() - y.float()).abs().mean()
+@_full_precision
+def absolute(x: Tensor, y: Tensor, channels: Channels = "equal") -> Tensor:
+    """Mean absolute error (PPCN eq. 3, and the L1 loss of Table 3's footnote).
 
-
-def perceptual(x: Tensor, y: Tensor) -> Tensor:
-    """Mean squared difference of VGG features (the VGG loss of Table 3's footnote).
-
-    Deviation: the footnote's squared L2 norm is divided by the number of features, so that its
-    weight does not depend on the patch size.
+    Args:
+        x: generated images.
+        y: target images.
+        channels: "luma" weighs red, green and blue by 0.299, 0.587 and 0.114 and sums them
+            (BOE-SBG eq. 2); "equal" takes their mean.
     """
-    return F.mse_loss(x.float(), y.float())
+    error = (_wide(x) - _wide(y)).abs()
+    if channels == "equal":
+        return error.mean()
+    return (error.mean(dim=(0, 2, 3)) * error.new_tensor(LUMA_WEIGHTS)).sum()
+
+
+@_full_precision
+def squared(x: Tensor, y: Tensor) -> Tensor:
+    """Mean squared error (SRCNN, VDSR, FSRCNN)."""
+    return F.mse_loss(_wide(x), _wide(y))
+
+
+@_full_precision
+def perceptual(x: Tensor, y: Tensor, distance: Distance = "mean_squared") -> Tensor:
+    """Distance of VGG features (N, C, H, W), mean over the batch.
+
+    Args:
+        x: features of the generated image.
+        y: features of the target.
+        distance: "mean_squared" is ||x - y||^2 / CHW (BOE-SBG eq. 3, DPED's code); "norm" is
+            ||x - y|| / CHW (DPED eq. 5 as printed); "sum_squared" is ||x - y||^2 (PPCN Table 3,
+            footnote).
+    """
+    difference = (_wide(x) - _wide(y)).flatten(1)
+    if distance == "norm":
+        return torch.linalg.vector_norm(difference, dim=1).mean() / difference.shape[1]
+    squares = difference.square()
+    return squares.mean() if distance == "mean_squared" else squares.sum() / len(x)
 
 
 def weighted_sum(terms: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:

@@ -1,6 +1,6 @@
-"""What the networks are trained for: PPCN eq. 13 for enhancement, eq. 6 for super-resolution."""
+"""What the networks are trained for: the papers' total losses."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import torch
@@ -9,12 +9,14 @@ from torch import Tensor, nn
 from ppcn import losses
 from ppcn.devices import place
 from ppcn.errors import UserError
-from ppcn.networks.ppcn import Discriminator, Enhanced, Student, Teacher
-from ppcn.params import Loss, SuperResolution
+from ppcn.networks.discriminators import Discriminator
+from ppcn.networks.ppcn import Enhanced, Student, Teacher
+from ppcn.params import Loss, Recipe, SharpeningLoss
 from ppcn.vgg import VGG19
 
 Terms = dict[str, Tensor]
 NEED_A_NETWORK = {"contextual", "vgg", "texture"}
+CONTEXTUAL_LAYER = "conv4_2"
 
 
 class Objective(Protocol):
@@ -34,40 +36,48 @@ class Objective(Protocol):
 
 
 class Enhancement:
-    """PPCN's enhancement loss (eq. 13 with eq. 7-12); terms of weight 0 are not computed.
+    """The enhancement losses of the papers; terms of weight 0 are not computed.
 
     Args:
-        loss: weights and formulas.
+        recipe: weights and variants (PPCN eq. 7 and 13, DPED eq. 8, BOE-SBG eq. 10, ...).
+        loss: formulas, weight of distillation, learning rate of the discriminator.
         vgg: the feature network.
         teacher: the network whose maps eq. 12 imitates; None trains without distillation.
         size: height and width of the patches, px.
         warmup_steps: first steps, which leave out the terms that need VGG-19 or the
-            discriminator.
+            discriminator, unless nothing else is left.
 
     Deviation: the warm-up, for short runs: those terms cost nine tenths of a step and say little
     while colours are still wrong. The papers have none; 0 turns it off.
     """
 
     def __init__(
-        self, loss: Loss, vgg: VGG19, teacher: Teacher | None, size: int, warmup_steps: int
+        self,
+        recipe: Recipe,
+        loss: Loss,
+        vgg: VGG19,
+        teacher: Teacher | None,
+        size: int,
+        warmup_steps: int,
     ) -> None:
-        self.loss = loss
+        self.recipe, self.loss = recipe, loss
         self.warmup_steps = warmup_steps
         self.weights = {
-            "contextual": loss.content_weight * loss.contextual_weight,
-            "ssim": loss.content_weight * loss.ssim_weight,
-            "texture": loss.texture_weight,
-            "color": loss.color_weight,
-            "tv": loss.tv_weight,
+            "contextual": recipe.content_weight * recipe.contextual_weight,
+            "ssim": recipe.content_weight * recipe.ssim_weight,
+            "texture": recipe.texture_weight,
+            "color": recipe.color_weight,
+            "tv": recipe.tv_weight,
             "kd": loss.kd_weight if teacher else 0.0,
-            "l1": loss.l1_weight,
-            "vgg": loss.vgg_weight,
+            "l1": recipe.l1_weight,
+            "vgg": recipe.vgg_weight,
+            "mse": recipe.mse_weight,
         }
         if not any(self.weights.values()):
-            raise UserError("every weight under loss: is 0, so there is nothing to train for")
+            raise UserError("every weight of the loss is 0, so there is nothing to train for")
         self.vgg = place(vgg)
         self.teacher = place(teacher).eval().requires_grad_(False) if teacher else None
-        self.discriminator = place(Discriminator(size))
+        self.discriminator = place(Discriminator(size, recipe.discriminator))
         self.optimiser = torch.optim.Adam(
             self.discriminator.parameters(), lr=loss.discriminator_rate
         )
@@ -76,41 +86,46 @@ class Enhancement:
     def terms(
         self, network: nn.Module, x: Tensor, y: Tensor, step: int, random: torch.Generator
     ) -> Terms:
-        """Terms of eq. 13 for phone patches x and camera patches y."""
-        assert isinstance(network, Teacher | Student)
-        output = network.enhance(x)
+        """The recipe's terms for phone patches x and camera patches y."""
+        if isinstance(network, Teacher | Student):
+            output = network.enhance(x)
+        else:
+            output = Enhanced(network(x), ())
+        image = output.image
         wanted = {name for name, weight in self.weights.items() if weight}
         if step < self.warmup_steps:
             wanted = wanted - NEED_A_NETWORK or wanted
-        terms: Terms = {}
-        terms |= self._feature_terms(output.image, y, wanted, random)
-        if "ssim" in wanted:
-            terms["ssim"] = losses.structural(output.image, y)
-        if "texture" in wanted:
-            terms["texture"] = self._texture(output.image, y, random)
-        if "color" in wanted:
-            terms["color"] = losses.color(output.image, y, self.loss.color_blur)
-        if "tv" in wanted:
-            terms["tv"] = losses.total_variation(output.image, self.loss.tv)
-        if "kd" in wanted:
-            terms["kd"] = self._distillation(output, x)
-        if "l1" in wanted:
-            terms["l1"] = losses.absolute(output.image, y)
-        return terms
+        compute: dict[str, Callable[[], Tensor]] = {
+            "ssim": lambda: losses.structural(image, y),
+            "texture": lambda: self._texture(image, y, random),
+            "color": lambda: losses.color(image, y, self.loss.color_blur),
+            "tv": lambda: losses.total_variation(image, self.loss.tv),
+            "kd": lambda: self._distillation(output, x),
+            "l1": lambda: losses.absolute(image, y, self.recipe.l1_channels),
+            "mse": lambda: losses.squared(image, y),
+        }
+        terms = self._feature_terms(image, y, wanted, random)
+        return terms | {name: term() for name, term in compute.items() if name in wanted}
 
     def _feature_terms(
         self, image: Tensor, y: Tensor, wanted: set[str], random: torch.Generator
     ) -> Terms:
-        if not wanted & {"contextual", "vgg"}:
+        """The terms that compare VGG-19's features, computed once for both."""
+        layers = {"contextual": CONTEXTUAL_LAYER, "vgg": self.recipe.vgg_layer}
+        layers = {term: layer for term, layer in layers.items() if term in wanted}
+        if not layers:
             return {}
         with torch.no_grad():
-            target = self.vgg(y)
-        features = self.vgg(image)
+            target = self.vgg(y, set(layers.values()))
+        features = self.vgg(image, set(layers.values()))
+        pairs = {term: (features[layer], target[layer]) for term, layer in layers.items()}
         terms: Terms = {}
-        if "contextual" in wanted:
-            terms["contextual"] = losses.contextual(features, target, self.loss.contextual, random)
-        if "vgg" in wanted:
-            terms["vgg"] = losses.perceptual(features, target)
+        if "contextual" in pairs:
+            terms["contextual"] = losses.contextual(
+                *pairs["contextual"], self.loss.contextual, random
+            )
+        if "vgg" in pairs:
+            terms["vgg"] = losses.perceptual(*pairs["vgg"], self.recipe.vgg_distance)
         return terms
 
     def _texture(self, image: Tensor, y: Tensor, random: torch.Generator) -> Tensor:
@@ -148,17 +163,24 @@ class Enhancement:
 
 
 class Sharpening:
-    """PPCN's super-resolution loss (eq. 6), on images in 0..255."""
+    """Super-resolution losses: PPCN's (eq. 6) on images in 0..255, and mean squared error."""
 
-    def __init__(self, sr: SuperResolution) -> None:
-        self.weights = {"mae": sr.mae_weight, "ssim": sr.ssim_weight}
+    def __init__(self, loss: SharpeningLoss) -> None:
+        self.weights = {"mae": loss.mae_weight, "ssim": loss.ssim_weight, "mse": loss.mse_weight}
+        if not any(self.weights.values()):
+            raise UserError("every weight of the loss is 0, so there is nothing to train for")
 
     def terms(
         self, network: nn.Module, x: Tensor, y: Tensor, step: int, random: torch.Generator
     ) -> Terms:
-        """MAE on 0..255 and 1 - SSIM for enlarged photos x and sharp photos y."""
+        """MAE on 0..255, 1 - SSIM and MSE on 0..1, for what the network reads and sharp photos."""
         output = network(x)
-        return {"mae": 255 * losses.absolute(output, y), "ssim": losses.structural(output, y)}
+        terms = {
+            "mae": lambda: 255 * losses.absolute(output, y),
+            "ssim": lambda: losses.structural(output, y),
+            "mse": lambda: losses.squared(output, y),
+        }
+        return {name: term() for name, term in terms.items() if self.weights[name]}
 
     def finish_step(self) -> dict[str, Tensor]:
         """Nothing else learns."""

@@ -3,7 +3,8 @@
 import difflib
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from types import UnionType
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -16,6 +17,21 @@ NonNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Formula = Literal["paper", "code"]
+Channels = Literal["equal", "luma"]
+Distance = Literal["mean_squared", "norm", "sum_squared"]
+Term = Literal[
+    "none", "contextual", "ssim", "texture", "color", "tv", "l1", "vgg", "mse", "kd", "noise"
+]
+NetworkName = Literal[
+    "ppcn_teacher",
+    "ppcn_student",
+    "srcnn",
+    "dped_resnet_12_64",
+    "resnet_8_32",
+    "johnson",
+    "mux_normal",
+    "mux_high_performance",
+]
 PhoneName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 RIG_ROOT = "data/rig"
 
@@ -113,8 +129,8 @@ class Features(_Model):
         return self
 
 
-class Loss(_Model):
-    """`loss`: the weights of PPCN eq. 7 and 13, and which formula each term follows."""
+class Recipe(_Model):
+    """One entry of `recipes`: the total loss of one paper."""
 
     content_weight: NonNegative
     contextual_weight: NonNegative
@@ -122,9 +138,33 @@ class Loss(_Model):
     texture_weight: NonNegative
     color_weight: NonNegative
     tv_weight: NonNegative
-    kd_weight: NonNegative
     l1_weight: NonNegative
     vgg_weight: NonNegative
+    mse_weight: NonNegative
+    l1_channels: Channels
+    vgg_layer: Literal["conv4_2", "relu2_2", "relu5_4"]
+    vgg_distance: Distance
+    discriminator: Literal["ppcn", "dped"]
+
+    def without(self, term: str) -> "Recipe":
+        """This recipe with one term's weight at 0."""
+        return self.model_copy(update={f"{term}_weight": 0.0})
+
+
+class Loss(_Model):
+    """`loss`: which recipe, what to change in it, and which formula each term follows."""
+
+    recipe: str
+    content_weight: NonNegative | None
+    contextual_weight: NonNegative | None
+    ssim_weight: NonNegative | None
+    texture_weight: NonNegative | None
+    color_weight: NonNegative | None
+    tv_weight: NonNegative | None
+    l1_weight: NonNegative | None
+    vgg_weight: NonNegative | None
+    mse_weight: NonNegative | None
+    kd_weight: NonNegative
     discriminator_rate: Positive
     contextual: Formula
     color_blur: Formula
@@ -148,7 +188,7 @@ class EnhancerTraining(Training):
     """`teacher`, `student`: one training run of an enhancement network."""
 
     warmup_steps: Annotated[int, Field(ge=0)]
-    initial_deviation: Positive
+    initial_deviation: Positive | None
 
     @model_validator(mode="after")
     def _warm_up_ends(self) -> "EnhancerTraining":
@@ -157,7 +197,34 @@ class EnhancerTraining(Training):
         return self
 
 
-class SuperResolution(Training):
+class Baseline(EnhancerTraining):
+    """`baseline`: the budget of every enhancement row of the tables."""
+
+    rates: dict[NetworkName, Positive]
+
+    def of(self, network: str) -> EnhancerTraining:
+        """The run of one network, with its own learning rate where it has one."""
+        values = self.model_dump(exclude={"rates"})
+        rates = {str(name): rate for name, rate in self.rates.items()}
+        own = rates.get(network, self.learning_rate)
+        return EnhancerTraining(**{**values, "learning_rate": own})
+
+
+class SharpeningLoss(_Model):
+    """Weights of the terms of a super-resolution loss."""
+
+    mae_weight: NonNegative
+    ssim_weight: NonNegative
+    mse_weight: NonNegative
+
+
+class SharpenerTraining(Training):
+    """`baseline_sr`: one training run of a super-resolution network."""
+
+    train_crop: Annotated[int, Field(ge=32, multiple_of=4)]
+
+
+class SuperResolution(SharpenerTraining, SharpeningLoss):
     """`sr`: the data and the training run of the x4 super-resolution network."""
 
     hr_train: str
@@ -165,15 +232,44 @@ class SuperResolution(Training):
     test: Fraction | list[str]
     reduce: Annotated[int, Field(ge=1, le=8)]
     crop: Annotated[int, Field(ge=64, multiple_of=4)]
-    train_crop: Annotated[int, Field(ge=32, multiple_of=4)]
-    mae_weight: NonNegative
-    ssim_weight: NonNegative
 
     @model_validator(mode="after")
     def _crops_nest(self) -> "SuperResolution":
         if self.train_crop > self.crop:
             raise ValueError("sr.train_crop must not be larger than sr.crop")
         return self
+
+
+class Benchmark(_Model):
+    """`benchmark`: on what networks are timed."""
+
+    width: Annotated[int, Field(ge=16)]
+    height: Annotated[int, Field(ge=16)]
+    runs: Count
+
+
+class Row(_Model):
+    """A row of the enhancement tables: a network and what it is trained for."""
+
+    network: NetworkName
+    recipe: str
+    without: Term
+
+
+class DistilledRow(_Model):
+    """A row of the enhancement tables: the student, taught by the table's teacher."""
+
+    recipe: str
+    without: Term
+
+
+class Tables(_Model):
+    """`tables`: the rows of the tables that compare networks and losses."""
+
+    phone: PhoneName
+    enhancement: dict[str, Row]
+    distilled: dict[str, DistilledRow]
+    sr: dict[Literal["ppcn_sr", "srcnn", "fsrcnn", "vdsr"], SharpeningLoss]
 
 
 class Params(_Model):
@@ -186,10 +282,15 @@ class Params(_Model):
     align: Align
     patches: Patches
     features: Features
+    recipes: dict[str, Recipe]
     loss: Loss
     teacher: EnhancerTraining
     student: EnhancerTraining
     sr: SuperResolution
+    baseline: Baseline
+    baseline_sr: SharpenerTraining
+    benchmark: Benchmark
+    tables: Tables
 
     @model_validator(mode="after")
     def _phones_have_photos_of_their_own(self) -> "Params":
@@ -202,6 +303,36 @@ class Params(_Model):
                     f"name the folder of its photos with data.root ({RIG_ROOT} is made anew)"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _recipes_exist(self) -> "Params":
+        named = {"loss.recipe": self.loss.recipe}
+        for group in ("enhancement", "distilled"):
+            rows = getattr(self.tables, group).items()
+            named |= {f"tables.{group}.{key}.recipe": row.recipe for key, row in rows}
+        for key, name in named.items():
+            if name not in self.recipes:
+                raise ValueError(f"{key} is '{name}'; {self._nearest_recipe(name)}")
+        return self
+
+    def _nearest_recipe(self, name: str) -> str:
+        near = difflib.get_close_matches(name, self.recipes, n=1, cutoff=0)
+        return f"the nearest of recipes is '{''.join(near)}'"
+
+    def recipe(self, name: str | None = None) -> Recipe:
+        """A recipe with the weights that `loss` replaces; that of `loss.recipe` by default.
+
+        Raises:
+            UserError: there is no such recipe.
+        """
+        name = name or self.loss.recipe
+        if name not in self.recipes:
+            raise UserError(f"unknown recipe '{name}'; {self._nearest_recipe(name)}")
+        shared = Recipe.model_fields.keys() & Loss.model_fields.keys()
+        replaced = {key: getattr(self.loss, key) for key in shared}
+        return self.recipes[name].model_copy(
+            update={key: value for key, value in replaced.items() if value is not None}
+        )
 
     @classmethod
     def load(cls, path: Path) -> "Params":
@@ -252,12 +383,11 @@ def _explain(error: ValidationError) -> str:
 
 def _known_keys(path: list[str]) -> list[str]:
     """The keys that the group at `path` accepts."""
-    model: type[BaseModel] = Params
-    for depth, part in enumerate(path):
-        if path[:depth] == ["phones"]:
-            model = Camera
-        elif part != "phones":
-            annotation = model.model_fields[part].annotation
-            assert isinstance(annotation, type)
-            model = annotation
-    return list(model.model_fields)
+    annotation: Any = Params
+    for part in path:
+        # The entries of a dictionary are of one kind, whatever their name.
+        entries = get_args(annotation)
+        annotation = entries[1] if entries else annotation.model_fields[part].annotation
+        if isinstance(annotation, UnionType):
+            annotation = get_args(annotation)[0]
+    return list(annotation.model_fields)

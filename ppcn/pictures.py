@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ppcn.images import Photo, luminance
+from ppcn.resize import enlarge
 from ppcn.scoring import Enhance, Floats
 
 GAP = 4
@@ -48,10 +49,10 @@ def compare_photo(photo: Photo, methods: Mapping[str, Enhance], width: int = 900
     return _row(small, titled=True)
 
 
-def compare_superres(hr: Photo, enlarged: Photo, sharpen: Enhance, side: int = 200) -> Photo:
+def compare_superres(hr: Photo, lr: Photo, upscale: Enhance, side: int = 200) -> Photo:
     """The most detailed part of a photo: bicubic, the network and the original."""
     y, x = _busiest(hr, side)
-    cells = {"bicubic": enlarged, "ppcn_sr": to_photo(sharpen(enlarged)), "original": hr}
+    cells = {"bicubic": enlarge(lr), "ppcn_sr": to_photo(upscale(lr)), "original": hr}
     parts = {name: cell[y : y + side, x : x + side] for name, cell in cells.items()}
     return _row({name: part.repeat(2, 0).repeat(2, 1) for name, part in parts.items()}, titled=True)
 

@@ -67,8 +67,11 @@ def train(
 def _streams(
     seed: int, step: int, device: torch.device
 ) -> tuple[np.random.Generator, torch.Generator]:
+    """Generators for batches and losses; torch's own one serves networks that draw noise."""
     numbers = np.random.default_rng([seed, step])
-    return numbers, torch.Generator(device).manual_seed(int(numbers.integers(2**62)))
+    drawn = int(numbers.integers(2**62))
+    torch.manual_seed(drawn)
+    return numbers, torch.Generator(device).manual_seed(drawn)
 
 
 def _step(

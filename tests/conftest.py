@@ -5,8 +5,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
+from torch import nn
 
 from ppcn.images import read_photo
+from ppcn.networks import NETWORKS
 from ppcn.params import Params
 
 ROOT = Path(__file__).parents[1]
@@ -54,6 +56,12 @@ def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def fresh(name: str) -> nn.Module:
+    """A network by name, with reproducible first weights, in evaluation mode."""
+    torch.manual_seed(0)
+    return NETWORKS[name].make().eval()
+
+
 def edit_yaml(path: Path, changes: dict[str, object]) -> None:
     """Set dotted keys of a YAML file."""
     yaml = YAML()
@@ -86,4 +94,14 @@ TINY = {
     "sr.steps": 3,
     "sr.batch": 2,
     "sr.log_every": 2,
+    "baseline.steps": 3,
+    "baseline.warmup_steps": 1,
+    "baseline.batch": 2,
+    "baseline.log_every": 2,
+    "baseline_sr.steps": 2,
+    "baseline_sr.batch": 2,
+    "baseline_sr.log_every": 2,
+    "benchmark.width": 64,
+    "benchmark.height": 48,
+    "benchmark.runs": 1,
 }

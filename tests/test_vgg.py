@@ -41,7 +41,14 @@ def keras_file(tmp_path: Path, state: dict[str, torch.Tensor]) -> Path:
 def test_features_have_ceil_mode_sizes(vgg_file: Path) -> None:
     network, facts = load_vgg(vgg_file)
     assert facts["source"] == "file"
-    assert network(torch.rand(1, 3, 100, 100)).shape == (1, 512, 13, 13)
+    features = network(torch.rand(1, 3, 100, 100), ("conv4_2", "relu2_2", "relu5_4"))
+    shapes = {name: tuple(value.shape) for name, value in features.items()}
+    assert shapes == {
+        "conv4_2": (1, 512, 13, 13),
+        "relu2_2": (1, 128, 50, 50),
+        "relu5_4": (1, 512, 7, 7),
+    }
+    assert features["relu5_4"].min() == 0 > features["conv4_2"].min()
     assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
@@ -108,7 +115,7 @@ def test_the_default_source_works_wherever_pip_works(tmp_path: Path) -> None:
     network, _ = load_vgg(tmp_path / "vgg.safetensors")
     edge = torch.zeros(1, 3, 64, 64)
     edge[:, :, :, 32:] = 1
-    features = network(edge)
+    features = network(edge)["conv4_2"]
     assert 0 < float(features.std()) < 1e3
 
 

@@ -1,11 +1,31 @@
-"""MS-SSIM as the PIRM 2018 challenge computed it (protocol `pirm2018`)."""
+"""MS-SSIM (Wang et al. 2003), and the PIRM 2018 challenge's for images of any size."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 
+SMALLEST = 10 * 2**4 + 1
+
 Image = NDArray[np.float64]
+
+
+def ms_ssim(image: NDArray[np.floating], target: NDArray[np.floating], peak: float) -> float:
+    """Standard MS-SSIM: five scales, 11x11 Gaussian of 1.5 px, mean of channels.
+
+    Args:
+        image: (H, W) or (H, W, C), at least 161 px each way.
+        target: same shape.
+        peak: the largest value a pixel can have.
+
+    Raises:
+        ValueError: the image is smaller than the window on the coarsest scale.
+    """
+    if min(image.shape[:2]) < SMALLEST:
+        raise ValueError(f"MS-SSIM needs images of {SMALLEST} px or more; see pirm_ms_ssim")
+    x, y = (np.atleast_3d(np.asarray(side, np.float64)) * (255 / peak) for side in (image, target))
+    channels = [np.s_[:, :, c : c + 1] for c in range(x.shape[2])]
+    return float(np.mean([pirm_ms_ssim(x[channel], y[channel]) for channel in channels]))
 
 
 def pirm_ms_ssim(image: NDArray[np.floating], target: NDArray[np.floating]) -> float:

@@ -3,6 +3,8 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ppcn.networks.layers import crop_like, pad_to_multiple
+
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
     """3x3 convolution with Glorot-uniform weights and zero bias.
@@ -59,11 +61,10 @@ class SuperResolver(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the sharpened photo, (N, 3, H, W), not clipped."""
-        height, width = x.shape[2:]
-        x = F.pad(x, (0, -width % 4, 0, -height % 4), mode="replicate") * 255
-        mean = x.mean(dim=(2, 3), keepdim=True)
-        t = _lrelu(self.down1(F.pad(x - mean, (0, 1, 0, 1))))
+        padded = pad_to_multiple(x, 4) * 255
+        mean = padded.mean(dim=(2, 3), keepdim=True)
+        t = _lrelu(self.down1(F.pad(padded - mean, (0, 1, 0, 1))))
         t = self.reduce(_lrelu(self.down2(F.pad(t, (0, 1, 0, 1)))))
         t = self.fuse(self.blocks(t)) + t
         out = F.pixel_shuffle(self.up2(self.up1(t)), 4) + mean
-        return out[:, :, :height, :width] / 255
+        return crop_like(out / 255, x)

@@ -1,0 +1,78 @@
+"""What several networks share: padding, norm, first weights, colour, bounded outputs.
+
+Images and feature maps are (N, C, H, W) float; images are RGB in [0, 1].
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+GRAY_WEIGHTS = (0.2989, 0.5870, 0.1140)
+
+
+class InstanceNorm(nn.Module):
+    """Instance norm over H, W: biased variance, eps 1e-3, learned scale and shift.
+
+    Unlike torch's module, it takes maps of a single pixel (and returns the shift).
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise (N, C, H, W) per image and channel."""
+        return torch.instance_norm(
+            x, self.weight, self.bias, None, None, True, 0.0, 1e-3, torch.backends.cudnn.enabled
+        )
+
+
+def conv_same(
+    inputs: int, outputs: int, kernel: int | tuple[int, int], dilation: int = 1, bias: bool = True
+) -> nn.Conv2d:
+    """Stride-1 convolution whose output has the size of its input."""
+    return nn.Conv2d(inputs, outputs, kernel, padding="same", dilation=dilation, bias=bias)
+
+
+def initialise(network: nn.Module, deviation: float | None) -> None:
+    """Draw weights from a normal distribution cut at two deviations; biases are 0.01.
+
+    Args:
+        network: whose convolutions and linear layers to set.
+        deviation: of the weights; None takes sqrt(2 / inputs) of each layer (He et al. 2015).
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            own = deviation or math.sqrt(2 / layer.weight[0].numel())
+            nn.init.trunc_normal_(layer.weight, std=own, a=-2 * own, b=2 * own)
+            if layer.bias is not None:
+                nn.init.constant_(layer.bias, 0.01)
+
+
+def bounded(x: Tensor) -> Tensor:
+    """tanh(x) * 0.58 + 0.5, in [-0.08, 1.08]: clip only when an image is written or scored."""
+    return torch.tanh(x) * 0.58 + 0.5
+
+
+def gray(x: Tensor) -> Tensor:
+    """Brightness (N, 1, H, W) of RGB (N, 3, H, W), with the weights of `GRAY_WEIGHTS`."""
+    red, green, blue = x.split(1, dim=1)
+    return red * GRAY_WEIGHTS[0] + green * GRAY_WEIGHTS[1] + blue * GRAY_WEIGHTS[2]
+
+
+def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:
+    """Repeat the right and bottom border until height and width divide by `multiple`."""
+    height, width = x.shape[2:]
+    return F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+
+
+def crop_like(x: Tensor, original: Tensor) -> Tensor:
+    """Cut what `pad_to_multiple` added.
+
+    By negative padding, not slices, whose strides would tie an exported network to sizes like
+    the one it was traced with.
+    """
+    return F.pad(x, (0, original.shape[3] - x.shape[3], 0, original.shape[2] - x.shape[2]))

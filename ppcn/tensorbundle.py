@@ -1,0 +1,146 @@
+"""Reads TensorFlow checkpoints (`prefix.index`, `prefix.data-00000-of-00001`) without TensorFlow.
+
+The index is a LevelDB table that maps names to protocol buffers saying where in the data files a
+tensor lies (tensorflow/core/util/tensor_bundle, protobuf/tensor_bundle.proto). The data files are
+the tensors' bytes.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppcn.errors import UserError
+
+Variables = dict[str, NDArray[np.float32]]
+Fields = dict[int, list[int | bytes]]
+
+MAGIC = 0xDB4775248B80FB57
+FOOTER = 48
+# DataType of types.proto that a network's variable can have.
+KINDS: dict[int, np.dtype[np.floating]] = {
+    1: np.dtype("<f4"),
+    2: np.dtype("<f8"),
+    19: np.dtype("<f2"),
+}
+DTYPE, SHAPE, SHARD, OFFSET, SIZE, SLICES = 1, 2, 3, 4, 5, 7
+
+
+def read_bundle(prefix: Path) -> Variables:
+    """Read all floating-point variables of a checkpoint, as float32.
+
+    Args:
+        prefix: the path without `.index`.
+
+    Raises:
+        UserError: a file is missing, shorter than it should be, or no checkpoint.
+    """
+    index = prefix.with_name(f"{prefix.name}.index")
+    try:
+        table = index.read_bytes()
+        entries = dict(_entries(table))
+        shards = int(_parse(entries.pop(b"")).get(1, [1])[0])
+        return dict(_variables(prefix, entries, shards))
+    except FileNotFoundError as error:
+        raise UserError(f"{error.filename}: no such file of the checkpoint {prefix}") from None
+    except (IndexError, KeyError, ValueError, TypeError):
+        raise UserError(f"{index}: not a checkpoint of TensorFlow, or a damaged one") from None
+
+
+def _variables(
+    prefix: Path, entries: dict[bytes, bytes], shards: int
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    data: dict[int, bytes] = {}
+    for key, value in entries.items():
+        entry = _parse(value)
+        kind = KINDS.get(_number(entry, DTYPE))
+        if kind is None or SLICES in entry:
+            continue
+        shard, offset, size = (_number(entry, field) for field in (SHARD, OFFSET, SIZE))
+        path = prefix.with_name(f"{prefix.name}.data-{shard:05d}-of-{shards:05d}")
+        if shard not in data:
+            data[shard] = path.read_bytes()
+        stored = data[shard][offset : offset + size]
+        shape = _shape(entry)
+        if len(stored) != size or size != kind.itemsize * int(np.prod(shape)):
+            raise UserError(f"{path}: shorter than its index says; copy the checkpoint again")
+        yield key.decode(), np.frombuffer(stored, kind).reshape(shape).astype(np.float32)
+
+
+def _shape(entry: Fields) -> tuple[int, ...]:
+    """Sizes in a TensorShapeProto: field 2 repeats a message whose field 1 is the size."""
+    message = entry.get(SHAPE, [b""])[0]
+    assert isinstance(message, bytes)
+    dimensions = (_parse(part) for part in _parse(message).get(2, []) if isinstance(part, bytes))
+    return tuple(_number(dimension, 1) for dimension in dimensions)
+
+
+def _number(fields: Fields, field: int) -> int:
+    return int(fields.get(field, [0])[0])
+
+
+def _entries(table: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values of a LevelDB table."""
+    footer = table[-FOOTER:]
+    if len(footer) < FOOTER or int.from_bytes(footer[-8:], "little") != MAGIC:
+        raise ValueError("no table")
+    position = 0
+    for _ in range(2):  # the handle of the metaindex, which is not needed
+        _, position = _varint(footer, position)
+    for _, handle in _block(table, *_handle(footer, position)):
+        yield from _block(table, *_handle(handle, 0))
+
+
+def _handle(data: bytes, position: int) -> tuple[int, int]:
+    """Offset and size of a block."""
+    offset, position = _varint(data, position)
+    size, _ = _varint(data, position)
+    return offset, size
+
+
+def _block(table: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
+    """Entries of a block, whose keys share prefixes; restart points follow at the end."""
+    if table[offset + size] != 0:
+        raise ValueError("compressed block")
+    block = table[offset : offset + size]
+    end = size - 4 * (1 + int.from_bytes(block[-4:], "little"))
+    position, key = 0, b""
+    while position < end:
+        shared, position = _varint(block, position)
+        fresh, position = _varint(block, position)
+        length, position = _varint(block, position)
+        key = key[:shared] + block[position : position + fresh]
+        position += fresh
+        yield key, block[position : position + length]
+        position += length
+
+
+def _parse(message: bytes) -> Fields:
+    """Fields of a protocol buffer by number."""
+    fields: Fields = {}
+    position = 0
+    while position < len(message):
+        tag, position = _varint(message, position)
+        value: int | bytes
+        if tag & 7 == 0:
+            value, position = _varint(message, position)
+        else:
+            length = {1: 8, 5: 4}.get(tag & 7)
+            if length is None:
+                length, position = _varint(message, position)
+            value = message[position : position + length]
+            position += length
+        fields.setdefault(tag >> 3, []).append(value)
+    return fields
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    """A little-endian number in groups of 7 bits, and the position after it."""
+    value = shift = 0
+    while True:
+        byte = data[position]
+        value |= (byte & 127) << shift
+        position, shift = position + 1, shift + 7
+        if byte < 128:
+            return value, position
