@@ -24,7 +24,9 @@ KINDS: dict[int, np.dtype[np.floating]] = {
     2: np.dtype("<f8"),
     19: np.dtype("<f2"),
 }
-DTYPE, SHAPE, SHARD, OFFSET, SIZE, SLICES = 1, 2, 3, 4, 5, 7
+DTYPE, SHAPE, SHARD, OFFSET, SIZE, CHECKSUM, SLICES = 1, 2, 3, 4, 5, 6, 7
+# After each block: a byte that says how it is compressed, and a checksum.
+TRAILER = 5
 
 
 def read_bundle(prefix: Path) -> Variables:
@@ -65,6 +67,9 @@ def _variables(
         shape = _shape(entry)
         if len(stored) != size or size != kind.itemsize * int(np.prod(shape)):
             raise UserError(f"{path}: shorter than its index says; copy the checkpoint again")
+        checksum = entry.get(CHECKSUM, [b""])[0]
+        if checksum != _masked_crc32c(stored):
+            raise UserError(f"{path}: damaged at {key.decode()}; copy the checkpoint again")
         yield key.decode(), np.frombuffer(stored, kind).reshape(shape).astype(np.float32)
 
 
@@ -101,9 +106,12 @@ def _handle(data: bytes, position: int) -> tuple[int, int]:
 
 def _block(table: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]]:
     """Entries of a block, whose keys share prefixes; restart points follow at the end."""
-    if table[offset + size] != 0:
-        raise ValueError("compressed block")
     block = table[offset : offset + size]
+    trailer = table[offset + size :][:TRAILER]
+    if _masked_crc32c(block + trailer[:1]) != trailer[1:]:
+        raise ValueError("damaged block")
+    if trailer[0] != 0:
+        raise ValueError("compressed block")
     end = size - 4 * (1 + int.from_bytes(block[-4:], "little"))
     position, key = 0, b""
     while position < end:
@@ -114,6 +122,29 @@ def _block(table: bytes, offset: int, size: int) -> Iterator[tuple[bytes, bytes]
         position += fresh
         yield key, block[position : position + length]
         position += length
+
+
+def _crc_table() -> tuple[int, ...]:
+    """Remainders of the Castagnoli polynomial for every byte."""
+    table = []
+    for value in range(256):
+        for _ in range(8):
+            value = (value >> 1) ^ (0x82F63B78 if value & 1 else 0)
+        table.append(value)
+    return tuple(table)
+
+
+CRC_TABLE = _crc_table()
+
+
+def _masked_crc32c(data: bytes) -> bytes:
+    """CRC-32C, rotated and shifted as LevelDB stores it, little-endian."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = CRC_TABLE[(crc ^ byte) & 255] ^ (crc >> 8)
+    crc ^= 0xFFFFFFFF
+    masked = ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
+    return masked.to_bytes(4, "little")
 
 
 def _parse(message: bytes) -> Fields:

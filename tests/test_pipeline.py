@@ -15,7 +15,9 @@ from conftest import ROOT, TINY, edit_yaml
 
 from pipeline.app import COMMANDS
 from ppcn.images import read_photo, write_photo
-from ppcn.weights import load_weights
+from ppcn.networks import NETWORKS
+from ppcn.resize import crop_to_multiple, matlab_shrink
+from ppcn.weights import load_weights, save_weights
 
 SCENES = ("canyon-wren", "casa-mila", "lake-sherburne", "perched-osprey", "roman-colosseum")
 
@@ -271,3 +273,120 @@ def test_the_super_resolution_chain(rig: Path, folder: Path) -> None:
     assert facts["network"] == "ppcn_sr"
     assert facts["seed"] == 14
     assert facts["training"]["steps"] == 3
+
+
+@pytest.fixture
+def patch_folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Three pairs of patches, the last of them identical."""
+    random = np.random.default_rng(0)
+    folders = tmp_path / "phone patches", tmp_path / "dslr patches"
+    for number in range(3):
+        patch = random.integers(0, 200, (100, 100, 3), np.uint8)
+        write_photo(folders[0] / f"{number}.png", patch)
+        write_photo(folders[1] / f"{number}.png", patch + (20 if number < 2 else 0))
+    return folders
+
+
+def test_enhancement_scores_name_protocol_network_and_weights(
+    folder: Path, patch_folders: tuple[Path, Path]
+) -> None:
+    phone, dslr = (str(path) for path in patch_folders)
+    source = str(ROOT / "tests/data/student")
+    imported = run(
+        folder, "import-checkpoint", source, "--network=ppcn_student", "--out=s.safetensors"
+    )
+    assert imported.returncode == 0, imported.stderr
+    pairs = ("--phone-dir", phone, "--dslr-dir", dslr, "--json=scores.json")
+    for weights, network in (("do-nothing", "do-nothing"), ("s.safetensors", "ppcn_student")):
+        done = run(folder, "score-enhancement", "--weights", weights, *pairs)
+        assert done.returncode == 0, done.stderr
+        scores = json.loads((folder / "scores.json").read_text())
+        assert scores["protocol"] == "pirm2018"
+        assert (scores["images"], scores["identical"], scores["network"]) == (3, 1, network)
+        if network == "do-nothing":
+            assert scores["psnr"] == pytest.approx(20 * np.log10(255 / 20), abs=1e-5)
+        else:
+            assert set(scores["sha256"]) == {"weights"}
+    (patch_folders[1] / "1.png").unlink()
+    last = refusal(folder, "score-enhancement", "--weights=do-nothing", *pairs)
+    assert "1.png" in last
+    write_photo(patch_folders[1] / "1.png", np.zeros((90, 100, 3), np.uint8))
+    last = refusal(folder, "score-enhancement", "--weights=do-nothing", *pairs)
+    assert "1.png: is not of the size of" in last
+
+
+def test_super_resolution_is_scored_with_made_or_given_lr_photos(
+    folder: Path, scene: np.ndarray
+) -> None:
+    sharp = scene[:203, :302]
+    write_photo(folder / "set/a_SRF_4_HR.png", sharp)
+    write_photo(folder / "set/a_SRF_4_LR.png", matlab_shrink(crop_to_multiple(sharp)))
+    found = []
+    for options, protocol in (
+        ((), "sr_y_shave4"),
+        (("--lr-dir=set",), "sr_y_shave4_matlab"),
+        (("--protocol=sr_y_shave4_matlab",), "sr_y_shave4_matlab"),
+    ):
+        command = ("score-sr", "--weights=bicubic", "--hr-dir=set", "--json=s.json", *options)
+        done = run(folder, *command)
+        assert done.returncode == 0, done.stderr
+        scores = json.loads((folder / "s.json").read_text())
+        assert (scores["protocol"], scores["images"]) == (protocol, 1)
+        found.append((scores["psnr"], scores["ssim"]))
+    assert found[1] == found[2]
+    assert found[0] == pytest.approx(found[1], abs=0.02)
+    (folder / "lonely").mkdir()
+    write_photo(folder / "lonely/b.png", sharp)
+    lonely = ("score-sr", "--weights=bicubic", "--hr-dir=set", "--lr-dir=lonely", "--json=s.json")
+    assert "lonely has no photo of that name" in refusal(folder, *lonely)
+
+
+def test_weights_are_scored_by_the_command_that_suits_them(
+    folder: Path, patch_folders: tuple[Path, Path]
+) -> None:
+    save_weights(folder / "v.safetensors", "vdsr", NETWORKS["vdsr"].make(), {})
+    save_weights(folder / "s.safetensors", "ppcn_student", NETWORKS["ppcn_student"].make(), {})
+    pairs = (f"--phone-dir={patch_folders[0]}", f"--dslr-dir={patch_folders[1]}", "--json=j")
+    last = refusal(folder, "score-enhancement", "--weights=v.safetensors", *pairs)
+    assert "v.safetensors: holds vdsr, for super-resolution; use score-sr" in last
+    hr = f"--hr-dir={patch_folders[1]}"
+    last = refusal(folder, "score-sr", "--weights=s.safetensors", hr, "--json=j")
+    assert "s.safetensors: holds ppcn_student, for enhancement; use score-enhancement" in last
+    assert not (folder / "j").exists()
+
+
+BASELINE = ("baseline", "--phone=iphone")
+
+
+@pytest.mark.parametrize(
+    "command, sentence",
+    [
+        ((*BASELINE, "--network=srcn"), "unknown enhancement network 'srcn'; the nearest is"),
+        ((*BASELINE, "--network=srcnn", "--recipe=boo"), "unknown recipe 'boo'; the nearest"),
+        ((*BASELINE, "--network=srcnn", "--without=kd", "--teacher=t"), "imitates no teacher"),
+        ((*BASELINE, "--network=srcnn", "--without=noise"), "srcnn has none"),
+        ((*BASELINE, "--network=srcnn", "--without=l1"), "the recipe has no such term"),
+        (("baseline-sr", "--network=vsdr"), "no key of tables.sr; the nearest is 'vdsr'"),
+        (("benchmark", "--size=big"), "give WIDTHxHEIGHT in px"),
+        (("tables", "sr"), "networks.json: no such file; make it with 'ppcn-pipeline benchmark'"),
+    ],
+)
+def test_baselines_refuse_in_one_sentence(
+    folder: Path, command: tuple[str, ...], sentence: str
+) -> None:
+    assert sentence in refusal(folder, *command)
+
+
+def test_the_benchmark_puts_srcnn_beside_the_weights(folder: Path) -> None:
+    save_weights(folder / "s.safetensors", "ppcn_student", NETWORKS["ppcn_student"].make(), {})
+    done = run(folder, "benchmark", "--weights=s.safetensors", "--json=b.json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads((folder / "b.json").read_text())
+    assert (found["size"], found["runs"], list(found["networks"])) == (
+        "64x48",
+        1,
+        ["srcnn", "ppcn_student"],
+    )
+    assert found["networks"]["ppcn_student"]["mac_per_pixel"] == 2624
+    assert found["networks"]["srcnn"]["share_of_srcnn"] == 1
+    assert {"processor", "threads", "precision", "runtime", "allocator"} <= set(found["machine"])

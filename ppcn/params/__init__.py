@@ -1,0 +1,181 @@
+"""The parameters of every stage, typed: the values themselves live only in params.yaml."""
+
+import difflib
+import re
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, get_args
+
+from pydantic import Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ppcn.errors import UserError
+from ppcn.params.fields import Group, PhoneName
+from ppcn.params.losses import (
+    Channels,
+    Distance,
+    Features,
+    Formula,
+    Loss,
+    Recipe,
+    SharpeningLoss,
+)
+from ppcn.params.photos import Align, Camera, Data, Patches, Rig, Split
+from ppcn.params.training import (
+    Baseline,
+    Benchmark,
+    EnhancerTraining,
+    NetworkName,
+    SharpenerTraining,
+    SuperResolution,
+    Tables,
+    Term,
+    Training,
+)
+
+__all__ = [
+    "RIG_ROOT",
+    "Align",
+    "Baseline",
+    "Camera",
+    "Channels",
+    "Distance",
+    "EnhancerTraining",
+    "Features",
+    "Formula",
+    "Loss",
+    "NetworkName",
+    "Params",
+    "Patches",
+    "Recipe",
+    "SharpenerTraining",
+    "SharpeningLoss",
+    "Split",
+    "SuperResolution",
+    "Term",
+    "Training",
+]
+
+RIG_ROOT = "data/rig"
+
+
+class Params(Group):
+    """All of params.yaml."""
+
+    seed: Annotated[int, Field(ge=0)]
+    data: Data
+    rig: Rig
+    phones: Annotated[dict[PhoneName, Camera | None], Field(min_length=1)]
+    align: Align
+    patches: Patches
+    features: Features
+    recipes: dict[str, Recipe]
+    loss: Loss
+    teacher: EnhancerTraining
+    student: EnhancerTraining
+    sr: SuperResolution
+    baseline: Baseline
+    baseline_sr: SharpenerTraining
+    benchmark: Benchmark
+    tables: Tables
+
+    @model_validator(mode="after")
+    def _phones_have_photos_of_their_own(self) -> "Params":
+        for name, camera in self.phones.items():
+            if name in (self.data.reference, "sr"):
+                raise ValueError(f"phones.{name}: that name is taken; rename the phone")
+            if camera is None and Path(self.data.root) == Path(RIG_ROOT):
+                raise ValueError(
+                    f"phones.{name} has no character for the rig to render; "
+                    f"name the folder of its photos with data.root ({RIG_ROOT} is made anew)"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _recipes_exist(self) -> "Params":
+        named = {"loss.recipe": self.loss.recipe}
+        for group in ("enhancement", "distilled"):
+            rows = getattr(self.tables, group).items()
+            named |= {f"tables.{group}.{key}.recipe": row.recipe for key, row in rows}
+        for key, name in named.items():
+            if name not in self.recipes:
+                raise ValueError(f"{key} is '{name}'; {self._nearest_recipe(name)}")
+        return self
+
+    def _nearest_recipe(self, name: str) -> str:
+        near = difflib.get_close_matches(name, self.recipes, n=1, cutoff=0)
+        return f"the nearest of recipes is '{''.join(near)}'"
+
+    def recipe(self, name: str | None = None) -> Recipe:
+        """A recipe with the weights that `loss` replaces; that of `loss.recipe` by default.
+
+        Raises:
+            UserError: there is no such recipe.
+        """
+        name = name or self.loss.recipe
+        if name not in self.recipes:
+            raise UserError(f"unknown recipe '{name}'; {self._nearest_recipe(name)}")
+        shared = Recipe.model_fields.keys() & Loss.model_fields.keys()
+        replaced = {key: getattr(self.loss, key) for key in shared}
+        return self.recipes[name].model_copy(
+            update={key: value for key, value in replaced.items() if value is not None}
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> "Params":
+        """Read and check a parameter file.
+
+        Raises:
+            UserError: the file is missing, is no YAML, or holds a key or value that is refused;
+                the sentence names the key and, for an unknown key, the nearest known one.
+        """
+        try:
+            values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such parameter file; name one with --params") from None
+        except (YAMLError, UnicodeDecodeError) as error:
+            raise UserError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
+        if not isinstance(values, dict):
+            raise UserError(f"{path}: expected keys such as 'seed' and 'loss'")
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise UserError(f"{path}: {_explain(error)}") from None
+
+
+# What pydantic puts into a location for the branch of a union that it tried.
+UNION_BRANCH = re.compile(r"Camera$|constrained-|list\[|float$")
+
+
+def _explain(error: ValidationError) -> str:
+    """Say in one sentence what the first error of a validation is.
+
+    An unknown key comes first: its twin "missing" is only what the typo left behind.
+    """
+    errors = error.errors()
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+    location = [str(part) for part in first["loc"] if not UNION_BRANCH.match(str(part))]
+    name = ".".join(location)
+    if first["type"] == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0)
+        nearest = ".".join([*location[:-1], *near])
+        return f"unknown parameter '{name}'; the nearest known one is '{nearest}'"
+    if first["type"] == "missing":
+        return f"parameter '{name}' is missing"
+    if first["type"] == "value_error":
+        return str(first["ctx"]["error"])
+    return f"parameter '{name}' is refused: {first['msg']} (got {first['input']!r})"
+
+
+def _known_keys(path: list[str]) -> list[str]:
+    """The keys that the group at `path` accepts."""
+    annotation: Any = Params
+    for part in path:
+        # The entries of a dictionary are of one kind, whatever their name.
+        entries = get_args(annotation)
+        annotation = entries[1] if entries else annotation.model_fields[part].annotation
+        if isinstance(annotation, UnionType):
+            annotation = get_args(annotation)[0]
+    return list(annotation.model_fields)

@@ -1,0 +1,113 @@
+"""Parameters of training runs, and of the tables that compare them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from ppcn.params.fields import Count, Fraction, Group, PhoneName, Positive
+from ppcn.params.losses import SharpeningLoss
+
+Term = Literal[
+    "none", "contextual", "ssim", "texture", "color", "tv", "l1", "vgg", "mse", "kd", "noise"
+]
+NetworkName = Literal[
+    "ppcn_teacher",
+    "ppcn_student",
+    "srcnn",
+    "dped_resnet_12_64",
+    "resnet_8_32",
+    "johnson",
+    "mux_normal",
+    "mux_high_performance",
+]
+
+
+class Training(Group):
+    """One training run."""
+
+    steps: Count
+    batch: Count
+    learning_rate: Positive
+    decay_every: Count
+    decay_factor: Annotated[float, Field(gt=0, le=1)]
+    log_every: Count
+
+
+class EnhancerTraining(Training):
+    """`teacher`, `student`: one training run of an enhancement network."""
+
+    warmup_steps: Annotated[int, Field(ge=0)]
+    initial_deviation: Positive | None
+
+    @model_validator(mode="after")
+    def _warm_up_ends(self) -> "EnhancerTraining":
+        if self.warmup_steps >= self.steps:
+            raise ValueError("warmup_steps must be smaller than steps (teacher, student)")
+        return self
+
+
+class Baseline(EnhancerTraining):
+    """`baseline`: the budget of every enhancement row of the tables."""
+
+    rates: dict[NetworkName, Positive]
+
+    def of(self, network: str) -> EnhancerTraining:
+        """The run of one network, with its own learning rate where it has one."""
+        values = self.model_dump(exclude={"rates"})
+        rates = {str(name): rate for name, rate in self.rates.items()}
+        own = rates.get(network, self.learning_rate)
+        return EnhancerTraining(**{**values, "learning_rate": own})
+
+
+class SharpenerTraining(Training):
+    """`baseline_sr`: one training run of a super-resolution network."""
+
+    train_crop: Annotated[int, Field(ge=32, multiple_of=4)]
+
+
+class SuperResolution(SharpenerTraining, SharpeningLoss):
+    """`sr`: the data and the training run of the x4 super-resolution network."""
+
+    hr_train: str
+    hr_valid: str
+    test: Fraction | list[str]
+    reduce: Annotated[int, Field(ge=1, le=8)]
+    crop: Annotated[int, Field(ge=64, multiple_of=4)]
+
+    @model_validator(mode="after")
+    def _crops_nest(self) -> "SuperResolution":
+        if self.train_crop > self.crop:
+            raise ValueError("sr.train_crop must not be larger than sr.crop")
+        return self
+
+
+class Benchmark(Group):
+    """`benchmark`: on what networks are timed."""
+
+    width: Annotated[int, Field(ge=16)]
+    height: Annotated[int, Field(ge=16)]
+    runs: Count
+
+
+class Row(Group):
+    """A row of the enhancement tables: a network and what it is trained for."""
+
+    network: NetworkName
+    recipe: str
+    without: Term
+
+
+class DistilledRow(Group):
+    """A row of the enhancement tables: the student, taught by the table's teacher."""
+
+    recipe: str
+    without: Term
+
+
+class Tables(Group):
+    """`tables`: the rows of the tables that compare networks and losses."""
+
+    phone: PhoneName
+    enhancement: dict[str, Row]
+    distilled: dict[str, DistilledRow]
+    sr: dict[Literal["ppcn_sr", "srcnn", "fsrcnn", "vdsr"], SharpeningLoss]
