@@ -42,8 +42,10 @@ def baseline(
 ) -> None:
     """Train one enhancement network at the budget of `baseline`, to compare it with others."""
     params = load_params(params_file)
-    if teacher and network != "ppcn_student":
-        raise UserError(f"--teacher: {network} imitates no teacher; only ppcn_student does")
+    if network != "ppcn_student" and (teacher or without == "kd"):
+        raise UserError(f"{network} imitates no teacher; only ppcn_student does")
+    if teacher and without == "kd":
+        raise UserError("--without kd: leave out --teacher instead")
     torch.manual_seed(params.seed)
     name = name or network
     run = EnhancerRun(
@@ -51,6 +53,7 @@ def baseline(
         name=network,
         network=_make(network, params, noise=without != "noise"),
         phone=phone,
+        recipe_name=recipe or params.loss.recipe,
         recipe=_recipe(params, recipe, without),
         training=params.baseline.of(network),
         teacher=(load_network(teacher, Teacher, "ppcn-pipeline teacher")[0], teacher)

@@ -72,6 +72,8 @@ def _networks(weights: list[Path]) -> dict[str, nn.Module]:
     networks: dict[str, nn.Module] = {BASELINE: NETWORKS[BASELINE].make()}
     for path in weights:
         network, facts = load_weights(path, "ppcn-pipeline student")
+        if facts["network"] in networks and facts["network"] != BASELINE:
+            raise UserError(f"{path}: a second {facts['network']}; its time would be the same")
         networks[facts["network"]] = network
     return networks
 

@@ -31,7 +31,8 @@ class EnhancerRun:
         name: of the network in `NETWORKS`.
         network: freshly initialised.
         phone: whose patches to train on.
-        recipe: what to train for.
+        recipe_name: of what to train for, for the record.
+        recipe: the same, with what was changed in it.
         training: steps, batch, learning rate.
         teacher: the network that eq. 12 imitates, and its file.
         patches: patch set.
@@ -44,6 +45,7 @@ class EnhancerRun:
     name: str
     network: nn.Module
     phone: str
+    recipe_name: str
     recipe: Recipe
     training: EnhancerTraining
     teacher: tuple[Teacher, Path] | None
@@ -68,8 +70,8 @@ def train_enhancer(run: EnhancerRun, params: Params) -> None:
         "phone": run.phone,
         "features": vgg_facts,
         "training": run.training.model_dump(),
-        "recipe": run.recipe.model_dump(),
-        "loss": params.loss.model_dump(exclude=None if teacher else {"kd_weight", "distillation"}),
+        "recipe": {"name": run.recipe_name, **run.recipe.model_dump()},
+        "loss": params.loss.model_dump(exclude=_not_used(distils=teacher is not None)),
         **provenance(params.seed, inputs),
     }
     save_weights(run.out, run.name, run.network, facts)
@@ -78,3 +80,9 @@ def train_enhancer(run: EnhancerRun, params: Params) -> None:
     recorded = {name: facts[name] for name in ("features", "seed", "versions", "sha256")}
     write_json(run.metrics, {"validation": figures, **recorded})
     typer.echo(f"{run.title}: validation PSNR {rows[-1]['psnr']:.2f} dB")
+
+
+def _not_used(distils: bool) -> set[str]:
+    """Keys of `loss` that the run did not read, or that its recipe holds already."""
+    weights = {key for key in Recipe.model_fields if key.endswith("_weight")}
+    return weights | {"recipe"} | (set() if distils else {"kd_weight", "distillation"})

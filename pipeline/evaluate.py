@@ -58,7 +58,7 @@ def evaluate(
     gains = {f"{name}_gain_db": scores[name]["psnr"] - base for name in ("teacher", "student")}
     recorded = provenance(params.seed, {"patches": patches, "teacher": teacher, "student": student})
     metrics = metrics or Path(f"metrics/evaluate/{phone}.json")
-    photos = {"test_photos": len(test_stems), **gains, "features": facts["features"]}
+    photos = {"test_photos": len(test_stems), **gains, "features": facts.get("features")}
     write_json(metrics, {**scores, **photos, **recorded})
     learned = {name: methods[name] for name in ("student", "teacher")}
     write_photo(pictures / "patches.png", compare_patches(shown, learned))

@@ -26,8 +26,8 @@ from ppcn.scoring import (
 from ppcn.weights import load_weights
 
 # How test sets mark the two versions of a photo: img_001_SRF_4_HR.png, 0801x4.png.
-HR_MARK = re.compile(r"_?HR$", re.IGNORECASE)
-LR_MARK = re.compile(r"(_?LR(bicx4)?|_?x4m?)$", re.IGNORECASE)
+HR_MARK = re.compile(r"[_-]HR$")
+LR_MARK = re.compile(r"([_-]LR|x4)$")
 SMALLEST = SMALLEST_SSIM + 2 * SCALE
 
 
@@ -79,10 +79,10 @@ def _find(hr_dir: Path, lr_dir: Path | None) -> list[tuple[Path, Path | None]]:
 
     Where some names end in HR, as in folders that hold both versions, only these are HR photos.
     """
-    sharp = _by_name(list_photos(hr_dir), HR_MARK)
+    sharp = _by_name(list_photos(hr_dir), HR_MARK, LR_MARK)
     if lr_dir is None:
         return [(path, None) for path in sharp.values()]
-    small = _by_name(list_photos(lr_dir), LR_MARK)
+    small = _by_name(list_photos(lr_dir), LR_MARK, HR_MARK)
     lonely = [path for name, path in sharp.items() if name not in small]
     if lonely:
         raise UserError(
@@ -92,10 +92,21 @@ def _find(hr_dir: Path, lr_dir: Path | None) -> list[tuple[Path, Path | None]]:
     return [(path, small[name]) for name, path in sharp.items()]
 
 
-def _by_name(photos: dict[str, Path], mark: re.Pattern[str]) -> dict[str, Path]:
-    """Photos by their stem without the mark; the marked ones alone where there are any."""
+def _by_name(
+    photos: dict[str, Path], mark: re.Pattern[str], other: re.Pattern[str]
+) -> dict[str, Path]:
+    """Photos by their stem without the mark; where some have it, the rest must have the other.
+
+    Raises:
+        UserError: a photo has neither mark though others have.
+    """
     marked = {mark.sub("", stem): path for stem, path in photos.items() if mark.search(stem)}
-    return marked or photos
+    if not marked:
+        return photos
+    for stem, path in photos.items():
+        if not mark.search(stem) and not other.search(stem):
+            raise UserError(f"{path}: marked neither HR nor LR, as other photos of its folder are")
+    return marked
 
 
 def _read(

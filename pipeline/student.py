@@ -37,6 +37,7 @@ def student(
         name="ppcn_student",
         network=Student(params.student.initial_deviation),
         phone=phone,
+        recipe_name=params.loss.recipe,
         recipe=params.recipe(),
         training=params.student,
         teacher=(master, teacher),

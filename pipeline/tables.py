@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from torch import nn
 
-from pipeline.options import ParamsFile, load_params
+from pipeline.options import ParamsFile, PatchesFile, Root, load_params
 from pipeline.progress import Report, counted, showing
 from ppcn.artifacts import provenance, read_json, replacing, write_json
 from ppcn.datasets import PatchSet, count_photos, open_patches, read_photos
@@ -45,6 +46,11 @@ def tables(
     models: Annotated[
         Path | None, typer.Option(help="Folder of the rows' weights; as trained by default.")
     ] = None,
+    patches: PatchesFile = None,
+    root: Root = None,
+    valid_set: Annotated[Path, typer.Option("--valid", help="Held-out photos.")] = Path(
+        "data/sr/valid.h5"
+    ),
     times: Annotated[Path, typer.Option(help="What the benchmark measured.")] = Path(
         "metrics/benchmark/networks.json"
     ),
@@ -56,35 +62,50 @@ def tables(
     """Score every row of a table and write it as JSON and Markdown."""
     params = load_params(params_file)
     metrics = metrics or Path(f"metrics/tables/{kind}.json")
-    costs = read_json(times, "ppcn-pipeline benchmark")
+    costs = _costs(times)
     if kind is Kind.ENHANCEMENT:
-        models = models or Path(f"data/models/baseline/{params.tables.phone}")
-        table, page = _enhancement(params, models, costs), enhancement_markdown
+        phone = params.tables.phone
+        models = models or Path(f"data/models/baseline/{phone}")
+        patches = patches or Path(params.data.patches) / f"{phone}.h5"
+        photos = (root or Path(params.data.root)) / phone
+        table, page = _enhancement(params, models, patches, photos, costs), enhancement_markdown
     else:
         models = models or Path("data/models/baseline-sr")
-        table, page = _superres(params, models, costs), superres_markdown
+        table, page = _superres(params, models, valid_set, costs), superres_markdown
     write_json(metrics, table)
     with replacing(metrics.with_suffix(".md")) as temporary:
         temporary.write_text(page(read_json(metrics, "ppcn-pipeline tables")), encoding="utf-8")
     typer.echo(f"{metrics.with_suffix('.md')}: {len(table['rows'])} rows")
 
 
-def _enhancement(params: Params, models: Path, costs: Mapping[str, Any]) -> Row:
+def _costs(times: Path) -> Row:
+    """What the benchmark measured.
+
+    Raises:
+        UserError: the file is missing or of another kind.
+    """
+    costs = read_json(times, "ppcn-pipeline benchmark")
+    if not {"networks", "machine"} <= costs.keys():
+        raise UserError(f"{times}: not the times of a benchmark; name another with --times")
+    return costs
+
+
+def _enhancement(
+    params: Params, models: Path, patches: Path, folder: Path, costs: Mapping[str, Any]
+) -> Row:
     rows = _enhancement_rows(params)
     files = {name: models / f"{name}.safetensors" for name in rows if name != "do_nothing"}
     methods: dict[str, Enhance] = {"do_nothing": do_nothing}
     for name, path in files.items():
-        network, facts = load_weights(path, "dvc repro -R tables")
+        network, facts = _load(path, rows[name]["network"])
         methods[name] = run_network(network)
-        rows[name]["features"] = facts["features"]["source"]
-    phone = params.tables.phone
-    patches = Path(params.data.patches) / f"{phone}.h5"
+        rows[name]["features"] = facts.get("features")
     with open_patches(patches) as cut:
         with showing("tables: patches") as report:
             indices = cut.of_split(TEST, "test")
             pairs = counted(cut.pairs(indices), len(indices), report)
             scores = score_enhancement(methods, pairs)
-        photos = _test_photos(cut, Path(params.data.root) / phone)
+        photos = _test_photos(cut, folder)
     with showing("tables: photos") as report:
         natural = _naturalness(methods, photos, report)
     for name, row in rows.items():
@@ -93,7 +114,7 @@ def _enhancement(params: Params, models: Path, costs: Mapping[str, Any]) -> Row:
             row |= {**cost, **_pirm(row, cost)}
     return {
         **scores,
-        "phone": phone,
+        "phone": params.tables.phone,
         "test_photos": len(photos),
         "budget": params.baseline.model_dump(),
         "machine": costs["machine"],
@@ -101,6 +122,18 @@ def _enhancement(params: Params, models: Path, costs: Mapping[str, Any]) -> Row:
         "ablation": _ablation(rows),
         **provenance(params.seed, {"patches": patches, **files}),
     }
+
+
+def _load(path: Path, name: str) -> tuple[nn.Module, Row]:
+    """A row's network and the facts of its file.
+
+    Raises:
+        UserError: as `load_weights`, or the file holds another network.
+    """
+    network, facts = load_weights(path, "dvc repro -R tables")
+    if facts["network"] != name:
+        raise UserError(f"{path}: holds {facts['network']}, not the row's {name}")
+    return network, facts
 
 
 def _enhancement_rows(params: Params) -> dict[str, Row]:
@@ -114,19 +147,18 @@ def _enhancement_rows(params: Params) -> dict[str, Row]:
 
 
 def _ablation(rows: Mapping[str, Row]) -> dict[str, list[str]]:
-    """Rows of each recipe that lack a term, after the one that lacks none."""
+    """For each row whose loss is whole, the rows of its network and recipe that lack a term."""
     ablation: dict[str, list[str]] = {}
-    for name, row in rows.items():
-        if row.get("without", "none") != "none":
-            ablation.setdefault(row["recipe"], []).append(name)
-    for recipe, names in ablation.items():
-        network = rows[names[0]]["network"]
-        whole = (recipe, network, "none")
-        ablation[recipe] = [
+    for whole in (name for name, row in rows.items() if row.get("without") == "none"):
+        same = ("network", "recipe")
+        ablated = [
             name
             for name, row in rows.items()
-            if (row.get("recipe"), row.get("network"), row.get("without")) == whole
-        ] + names
+            if row.get("without", "none") != "none"
+            and all(row[key] == rows[whole][key] for key in same)
+        ]
+        if ablated:
+            ablation[whole] = ablated
     return ablation
 
 
@@ -152,22 +184,22 @@ def _test_photos(cut: PatchSet, folder: Path) -> list[Path]:
 def _naturalness(
     methods: Mapping[str, Enhance], photos: list[Path], report: Report
 ) -> dict[str, dict[str, float]]:
-    """Mean NIQE of every method's whole photos."""
+    """Mean NIQE of every method's whole photos, where it is defined."""
     found: dict[str, list[float]] = {name: [] for name in methods}
     for done, path in enumerate(photos):
         photo = read_photo(path)
         for index, (name, enhance) in enumerate(methods.items(), start=1):
-            found[name].append(naturalness(enhance(photo)))
+            if (value := naturalness(enhance(photo))) is not None:
+                found[name].append(value)
             report(done * len(methods) + index, len(photos) * len(methods), {})
-    return {name: {"niqe": float(np.mean(values))} for name, values in found.items()}
+    return {name: {"niqe": float(np.mean(values))} for name, values in found.items() if values}
 
 
-def _superres(params: Params, models: Path, costs: Mapping[str, Any]) -> Row:
-    valid_set = Path("data/sr/valid.h5")
+def _superres(params: Params, models: Path, valid_set: Path, costs: Mapping[str, Any]) -> Row:
     files = {str(name): models / f"{name}.safetensors" for name in params.tables.sr}
     methods: dict[str, Enhance] = {"bicubic": bicubic}
     for name, path in files.items():
-        methods[name] = run_upscaler(name, load_weights(path, "dvc repro -R tables")[0])
+        methods[name] = run_upscaler(name, _load(path, name)[0])
     with showing("tables: photos") as report:
         photos = ((hr, lr) for _, hr, lr in read_photos(valid_set))
         scores = score_superres(methods, counted(photos, count_photos(valid_set), report))

@@ -31,6 +31,7 @@ def teacher(
         name="ppcn_teacher",
         network=Teacher(params.teacher.initial_deviation),
         phone=phone,
+        recipe_name=params.loss.recipe,
         recipe=params.recipe(),
         training=params.teacher,
         teacher=None,

@@ -1,18 +1,21 @@
 """The authors' published weights: which of their variables is which of our parameters."""
 
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ppcn.errors import UserError
 from ppcn.networks import NETWORKS
-from ppcn.tensorbundle import Variables, read_bundle
+from ppcn.tensorbundle import Bundle
 
 Names = dict[str, str]
+Variables = Mapping[str, NDArray[np.float32]]
 
 SCOPES = {
     "ppcn_teacher": "generator_s",
@@ -147,37 +150,53 @@ def _prefix(source: Path) -> Path:
 def _read(source: Path) -> Variables:
     checkpoint_files(source)
     if source.suffix != ".npz":
-        return read_bundle(_prefix(source))
+        return Bundle(_prefix(source))
     try:
         with np.load(source, allow_pickle=False) as stored:
-            return {key: np.asarray(stored[key], np.float32) for key in stored.files}
-    except (OSError, ValueError, zipfile.BadZipFile):
+            arrays = {name.removesuffix(":0"): stored[name] for name in stored.files}
+    except (OSError, ValueError, TypeError, EOFError, zlib.error, zipfile.BadZipFile):
         raise UserError(f"{source}: not an .npz of arrays; save it with numpy.savez") from None
+    return {
+        name: array.astype(np.float32)
+        for name, array in arrays.items()
+        if np.issubdtype(array.dtype, np.number)
+    }
 
 
 def _fit(variables: Variables, name: str) -> tuple[dict[str, Tensor], str]:
-    """A network's state out of the variables, or what does not fit, in words."""
+    """A network's state out of the variables, or what does not fit, in words.
+
+    The scope may be another than usual, if the variables under it fit.
+    """
     names = published_names(name)
+    usual = f"{SCOPES[name]}/"
+    any_name = next(iter(names.values()))
+    scopes = {n.removesuffix(any_name) for n in variables if n.endswith(any_name)}
+    found = {scope: _fit_scope(variables, names, scope, name) for scope in sorted(scopes)}
+    fitting = [scope for scope, (_, misfit) in found.items() if not misfit]
+    if usual in fitting or len(fitting) == 1:
+        return found[usual if usual in fitting else fitting[0]]
+    if fitting:
+        return {}, f"several scopes fit: {', '.join(fitting)}"
+    missing = f"it has no variable {usual}{any_name}"
+    return found.get(usual, next(iter(found.values()), ({}, missing)))
+
+
+def _fit_scope(
+    variables: Variables, names: Names, scope: str, network: str
+) -> tuple[dict[str, Tensor], str]:
+    """As `_fit`, with the variables of one scope."""
     with torch.device("meta"):
-        expected = NETWORKS[name].make().state_dict()
-    scope = _scope(variables, names, SCOPES[name])
+        expected = NETWORKS[network].make().state_dict()
     state: dict[str, Tensor] = {}
     for key, relative in names.items():
         if scope + relative not in variables:
-            return {}, f"it has no variable {SCOPES[name]}/{relative}"
+            return {}, f"it has no variable {scope}{relative}"
         value = torch.from_numpy(variables[scope + relative])
         state[key] = value.permute(3, 2, 0, 1).contiguous() if value.ndim == 4 else value
         if state[key].shape != expected[key].shape:
-            shape = "x".join(map(str, variables[scope + relative].shape))
+            shape = "x".join(map(str, value.shape))
             return {}, f"its {scope}{relative} is {shape}"
         if not torch.isfinite(state[key]).all():
             return {}, f"its {scope}{relative} holds values that are not finite"
     return state, ""
-
-
-def _scope(variables: Mapping[str, object], names: Names, usual: str) -> str:
-    """The prefix of the variables: the usual scope, or the only one under which all are found."""
-    last = next(iter(names.values()))
-    scopes = {name.removesuffix(last) for name in variables if name.endswith(last)}
-    fitting = [s for s in scopes if all(s + relative in variables for relative in names.values())]
-    return fitting[0] if len(fitting) == 1 and usual + "/" not in fitting else usual + "/"

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ppcn.devices import choose_device, evaluating, place
+from ppcn.devices import evaluating
 from ppcn.networks import NETWORKS
 
 BASELINE = "srcnn"
@@ -41,10 +41,10 @@ def macs_per_pixel(name: str) -> float:
 def time_networks(
     networks: Mapping[str, nn.Module], size: tuple[int, int], runs: int, report: Report
 ) -> dict[str, float]:
-    """Mean wall time of each network on one photo, in ms, as the PIRM 2018 challenge took it.
+    """Mean wall time of each network on one photo on the CPU, in ms, as PIRM 2018 took it.
 
     The networks take turns, so that a busy moment of the machine hits all of them; the first two
-    runs of each are discarded. Deviation: networks that read an LR photo get a quarter of the size.
+    runs of each are discarded. Networks that read a small photo get a quarter of the size.
 
     Args:
         networks: by name in `NETWORKS`.
@@ -52,20 +52,17 @@ def time_networks(
         runs: of each network, the discarded ones not counted.
         report: called with runs done, runs in all and nothing else.
     """
-    device = choose_device()
     times: dict[str, list[float]] = {name: [] for name in networks}
     for network in networks.values():
-        place(network)
+        network.cpu().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     for run in range(DISCARDED + runs):
         for name, network in networks.items():
             scale = SCALE if NETWORKS[name].reads == "small" else 1
-            x = torch.rand(1, 3, size[0] // scale, size[1] // scale, device=device)
+            x = torch.rand(1, 3, -(-size[0] // scale), -(-size[1] // scale))
             x = x.to(memory_format=torch.channels_last)
             with evaluating(network):
                 started = time.perf_counter()
                 network(x)
-                if device.type == "cuda":
-                    torch.cuda.synchronize()
                 times[name].append((time.perf_counter() - started) * 1000)
         report(run + 1, DISCARDED + runs, {})
     return {name: statistics.mean(values[DISCARDED:]) for name, values in times.items()}
@@ -75,7 +72,7 @@ def describe_machine() -> dict[str, Any]:
     """What a time depends on: processor, threads, precision, runtime, allocator."""
     return {
         "processor": _processor(),
-        "device": str(choose_device()),
+        "device": "cpu",
         "threads": torch.get_num_threads(),
         "precision": "float32",
         "runtime": f"torch {torch.__version__}",

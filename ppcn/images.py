@@ -12,7 +12,7 @@ from ppcn.artifacts import replacing
 from ppcn.errors import UserError
 
 Photo = NDArray[np.uint8]
-SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
+SUFFIXES = {".bmp", ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
 
 
 def list_photos(folder: Path) -> dict[str, Path]:

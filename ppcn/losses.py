@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 from ppcn.params import Channels, Distance, Formula
 
 EPSILON = 1e-5
+# h of PPCN eq. 1; the paper gives no number, this is the authors' program's.
 BANDWIDTH = 0.5
 MAX_POSITIONS = 65**2
 CHUNK = 1024
@@ -92,19 +93,18 @@ def _log_affinity_of_nearest(x: Tensor, y: Tensor, scale: float) -> Tensor:
 
 
 @_full_precision
-def structural(x: Tensor, y: Tensor, peak: float = 1.0) -> Tensor:
+def structural(x: Tensor, y: Tensor) -> Tensor:
     """1 - SSIM (PPCN eq. 4-5): 11x11 Gaussian of 1.5 px, valid, per channel, batch mean.
 
     Args:
         x: generated images.
         y: target images.
-        peak: the largest value an image can have.
     """
     x, y = _wide(x), _wide(y)
     offset = torch.arange(-5, 6, dtype=torch.float64)
     window = torch.exp(-(offset**2) / (2 * 1.5**2))
     window = (window / window.sum()).to(x).expand(x.shape[1], 1, 1, 11)
-    return 1 - ssim(x, y, data_range=peak, win=window, nonnegative_ssim=False)
+    return 1 - ssim(x, y, data_range=1.0, win=window, nonnegative_ssim=False)
 
 
 def color_blur_kernel(formula: Formula = "paper") -> Tensor:
@@ -240,7 +240,7 @@ def perceptual(x: Tensor, y: Tensor, distance: Distance = "mean_squared") -> Ten
         x: features of the generated image.
         y: features of the target.
         distance: "mean_squared" is ||x - y||^2 / CHW (BOE-SBG eq. 3, DPED's code); "norm" is
-            ||x - y|| / CHW (DPED eq. 5 as printed); "sum_squared" is ||x - y||^2 (PPCN Table 3,
+            ||x - y|| / CHW (DPED eq. 6 as printed); "sum_squared" is ||x - y||^2 (PPCN Table 3,
             footnote).
     """
     difference = (_wide(x) - _wide(y)).flatten(1)

@@ -31,8 +31,12 @@ class Objective(Protocol):
     ) -> Terms:
         """Loss terms, each to be multiplied by its weight, for inputs x and targets y."""
 
-    def finish_step(self) -> dict[str, Tensor]:
-        """Train whatever else has to learn from this step; returns its losses."""
+    def finish_step(self, decay: float) -> dict[str, Tensor]:
+        """Train whatever else has to learn from this step; returns its losses.
+
+        Args:
+            decay: by which learning rates have shrunk so far.
+        """
 
 
 class Enhancement:
@@ -48,7 +52,8 @@ class Enhancement:
             discriminator, unless nothing else is left.
 
     Deviation: the warm-up, for short runs: those terms cost nine tenths of a step and say little
-    while colours are still wrong. The papers have none; 0 turns it off.
+    while colours are still wrong. The papers have none; 0 turns it off. DPED trains its
+    discriminator on photo pairs beforehand; here it learns with the network from the start.
     """
 
     def __init__(
@@ -129,7 +134,7 @@ class Enhancement:
         return terms
 
     def _texture(self, image: Tensor, y: Tensor, random: torch.Generator) -> Tensor:
-        """Eq. 8, or the authors' minimax on a batch in which half of the images are swapped."""
+        """Eq. 8, or the authors' minimax on a batch whose images are swapped at random."""
         self.discriminator.requires_grad_(False)
         if self.loss.adversarial == "paper":
             self._shown = (image.detach(), y, torch.zeros(0))
@@ -145,7 +150,7 @@ class Enhancement:
             taps = self.teacher.enhance(x).taps
         return losses.distillation(output.taps, taps, self.loss.distillation)
 
-    def finish_step(self) -> dict[str, Tensor]:
+    def finish_step(self, decay: float = 1.0) -> dict[str, Tensor]:
         """Train the discriminator on the images of this step."""
         if self._shown is None:
             return {}
@@ -156,6 +161,8 @@ class Enhancement:
             loss = losses.discrimination(self.discriminator(real), self.discriminator(shown))
         else:
             loss = losses.swapped_discrimination(self.discriminator(shown), is_real)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.loss.discriminator_rate * decay
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
@@ -182,6 +189,6 @@ class Sharpening:
         }
         return {name: term() for name, term in terms.items() if self.weights[name]}
 
-    def finish_step(self) -> dict[str, Tensor]:
+    def finish_step(self, decay: float = 1.0) -> dict[str, Tensor]:
         """Nothing else learns."""
         return {}

@@ -32,7 +32,7 @@ BOE_TABLES_2_TO_5: Numbers = {
     "mux_normal_without_tv": {"psnr": 22.53, "ssim": 0.9171, "niqe": 6.13},
     "mux_normal_without_noise": {"psnr": 22.84, "ssim": 0.9207, "niqe": 6.87},
 }
-"""Enhancement, DPED's iPhone test images, protocol dped_test (BOE-SBG's tables)."""
+"""Enhancement, DPED's iPhone test images; the paper does not say how it measured."""
 
 PPCN_TABLE_1: dict[str, Numbers] = {
     "bicubic": {

@@ -5,7 +5,8 @@ Enhancement of patches or photos:
 - `pirm2018` (PPCN Tables 3 and 4): PSNR and SSIM on the clipped output over all channels, MS-SSIM
   of the challenge on the unclipped one.
 - `dped_test` (DPED Table 2, BOE-SBG Tables 2 and 3): the output as it would be saved, clipped and
-  rounded to 8 bits; PSNR, SSIM and, of images of at least two blocks of 96 px, NIQE on Y.
+  rounded to 8 bits; PSNR, SSIM and, of images of at least two blocks of 96 px that are not flat,
+  NIQE on Y.
   Deviation: the papers do not say how they computed theirs.
 
 Super-resolution x4, on Y in 0..255 after shaving 4 px from each side, output clipped:
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ppcn.devices import choose_device, evaluating, place, to_tensor
+from ppcn.errors import UserError
 from ppcn.images import Photo
 from ppcn.metrics import niqe, pirm_ms_ssim, psnr, ssim
 from ppcn.networks import NETWORKS
@@ -37,7 +39,6 @@ EnhancementProtocol = Literal["pirm2018", "dped_test"]
 SuperresProtocol = Literal["sr_y_shave4", "sr_y_shave4_matlab"]
 Y_WEIGHTS = np.array([65.481, 128.553, 24.966])
 SMALLEST_SSIM = 11
-SMALLEST_NIQE = 192
 
 
 class Bicubic(NamedTuple):
@@ -111,7 +112,7 @@ def score_enhancement(
     for phone, camera in pairs:
         identical += np.array_equal(phone, camera)
         for name, enhance in methods.items():
-            scores[name].append(compare(enhance(phone), camera / 255.0))
+            scores[name].append(compare(_checked(enhance(phone), name), camera / 255.0))
     return {
         "protocol": protocol,
         "images": len(next(iter(scores.values()))),
@@ -132,14 +133,27 @@ def _compare_pirm2018(output: Floats, target: Floats) -> Scores:
 def _compare_dped_test(output: Floats, target: Floats) -> Scores:
     saved = np.rint(output.clip(0, 1) * 255) / 255
     scores = {"psnr": psnr(saved, target, 1.0), "ssim": ssim(saved, target, 1.0)}
-    if min(output.shape[:2]) >= SMALLEST_NIQE:
-        scores["niqe"] = naturalness(saved)
-    return scores
+    naturally = naturalness(saved)
+    return scores if naturally is None else {**scores, "niqe": naturally}
 
 
-def naturalness(image: Floats) -> float:
-    """NIQE on Y of an RGB image (H, W, 3) in [0, 1], clipped."""
-    return niqe(luma(image.clip(0, 1)))
+def naturalness(image: Floats) -> float | None:
+    """NIQE on Y of an RGB image (H, W, 3) in [0, 1], clipped; None where it is not defined."""
+    try:
+        return niqe(luma(image.clip(0, 1)))
+    except ValueError:
+        return None
+
+
+def _checked(output: Floats, name: str) -> Floats:
+    """The output of a method.
+
+    Raises:
+        UserError: it holds values that are not finite.
+    """
+    if not np.isfinite(output).all():
+        raise UserError(f"{name}: its output holds values that are not finite; train it again")
+    return output
 
 
 def score_superres(
@@ -158,7 +172,7 @@ def score_superres(
     for hr, lr in photos:
         target = _shaved_y(hr / 255.0)
         for name, upscale in methods.items():
-            output = _shaved_y(upscale(lr).clip(0, 1))
+            output = _shaved_y(_checked(upscale(lr), name).clip(0, 1))
             values = {"psnr": psnr(output, target, 255.0), "ssim": ssim(output, target, 255.0)}
             scores[name].append(values)
     return {
@@ -178,10 +192,12 @@ def _shaved_y(image: Floats) -> Floats:
 
 
 def _means(rows: Sequence[Scores]) -> Scores:
-    """Mean of each score over the images in which it is finite."""
-    return {name: _finite_mean([row[name] for row in rows if name in row]) for name in rows[0]}
-
-
-def _finite_mean(values: Sequence[float]) -> float:
-    finite = [value for value in values if np.isfinite(value)]
-    return float(np.mean(finite)) if finite else float("inf")
+    """Mean of each score over the images that have it; infinite PSNR is left out."""
+    means: Scores = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        values = [row[name] for row in rows if name in row]
+        finite = [value for value in values if value != np.inf]
+        means[name] = float(np.mean(finite)) if finite else np.inf
+        if len(values) < len(rows):
+            means[f"{name}_images"] = len(values)
+    return means

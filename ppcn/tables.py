@@ -50,13 +50,14 @@ def enhancement_markdown(table: Mapping[str, Any]) -> str:
         ),
         f"Times: {_machine(table['machine'])}.",
     ]
-    for recipe, names in table["ablation"].items():
-        ablated = {name: rows[name] for name in names}
+    for whole, names in table["ablation"].items():
+        recipe = rows[whole]["recipe"]
+        ablated = {name: rows[name] for name in (whole, *names)}
         published = _columns(_of(BOE_TABLES_2_TO_5, ablated), ("psnr", "ssim", "niqe"), "BOE: ")
         columns = (_columns(ablated, quality), _differences(ablated, quality))
         parts += [
             f"# Ablation of the {recipe} loss",
-            f"One term left out at a time; differences to {names[0]}.",
+            f"{rows[whole]['network']}, one term left out at a time; differences to {whole}.",
             _markdown((*columns, published) if recipe == "boe" else columns, ablated),
         ]
     return "\n\n".join(parts) + "\n"
@@ -80,8 +81,7 @@ def superres_markdown(table: Mapping[str, Any]) -> str:
     parts = [
         "# Super-resolution x4",
         f"{table['images']} held-out photos, protocol {table['protocol']}. {_budget(table)} The "
-        "papers' columns (PPCN Table 1) are on the standard test sets, with long training on "
-        "DIV2K.",
+        "papers' columns (PPCN Table 1) are on the standard test sets, after long trainings.",
         _markdown((_columns(rows, figures), published), rows),
         f"Times: {_machine(table['machine'])}.",
     ]

@@ -5,23 +5,26 @@ tensor lies (tensorflow/core/util/tensor_bundle, protobuf/tensor_bundle.proto). 
 the tensors' bytes.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ppcn.errors import UserError
 
-Variables = dict[str, NDArray[np.float32]]
 Fields = dict[int, list[int | bytes]]
 
 MAGIC = 0xDB4775248B80FB57
 FOOTER = 48
+BFLOAT16 = np.dtype("<u2")
 # DataType of types.proto that a network's variable can have.
-KINDS: dict[int, np.dtype[np.floating]] = {
+KINDS: dict[int, np.dtype[Any]] = {
     1: np.dtype("<f4"),
     2: np.dtype("<f8"),
+    14: BFLOAT16,
     19: np.dtype("<f2"),
 }
 DTYPE, SHAPE, SHARD, OFFSET, SIZE, CHECKSUM, SLICES = 1, 2, 3, 4, 5, 6, 7
@@ -29,48 +32,61 @@ DTYPE, SHAPE, SHARD, OFFSET, SIZE, CHECKSUM, SLICES = 1, 2, 3, 4, 5, 6, 7
 TRAILER = 5
 
 
-def read_bundle(prefix: Path) -> Variables:
-    """Read all floating-point variables of a checkpoint, as float32.
+class Bundle(Mapping[str, NDArray[np.float32]]):
+    """The floating-point variables of a checkpoint by name, each read and checked when asked for.
+
+    Variables that are stored in slices are left out.
 
     Args:
         prefix: the path without `.index`.
 
     Raises:
-        UserError: a file is missing, shorter than it should be, or no checkpoint.
+        UserError: a file is missing, damaged, or no checkpoint; on reading a variable, too.
     """
-    index = prefix.with_name(f"{prefix.name}.index")
-    try:
-        table = index.read_bytes()
-        entries = dict(_entries(table))
-        shards = int(_parse(entries.pop(b"")).get(1, [1])[0])
-        return dict(_variables(prefix, entries, shards))
-    except FileNotFoundError as error:
-        raise UserError(f"{error.filename}: no such file of the checkpoint {prefix}") from None
-    except (IndexError, KeyError, ValueError, TypeError):
-        raise UserError(f"{index}: not a checkpoint of TensorFlow, or a damaged one") from None
 
+    def __init__(self, prefix: Path) -> None:
+        self.prefix = prefix
+        index = prefix.with_name(f"{prefix.name}.index")
+        try:
+            entries = dict(_entries(index.read_bytes()))
+            self.shards = _number(_parse(entries.pop(b"")), 1)
+            parsed = {key.decode(): _parse(entries[key]) for key in entries if key[0]}
+        except FileNotFoundError:
+            raise UserError(f"{index}: no such file; copy the whole checkpoint") from None
+        except (IndexError, KeyError, ValueError, TypeError):
+            raise UserError(f"{index}: not a checkpoint of TensorFlow, or a damaged one") from None
+        self._entries = {
+            name: entry
+            for name, entry in parsed.items()
+            if _number(entry, DTYPE) in KINDS and SLICES not in entry
+        }
 
-def _variables(
-    prefix: Path, entries: dict[bytes, bytes], shards: int
-) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    data: dict[int, bytes] = {}
-    for key, value in entries.items():
-        entry = _parse(value)
-        kind = KINDS.get(_number(entry, DTYPE))
-        if kind is None or SLICES in entry:
-            continue
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __getitem__(self, name: str) -> NDArray[np.float32]:
+        """Read one variable as float32."""
+        entry = self._entries[name]
+        kind, shape = KINDS[_number(entry, DTYPE)], _shape(entry)
         shard, offset, size = (_number(entry, field) for field in (SHARD, OFFSET, SIZE))
-        path = prefix.with_name(f"{prefix.name}.data-{shard:05d}-of-{shards:05d}")
-        if shard not in data:
-            data[shard] = path.read_bytes()
-        stored = data[shard][offset : offset + size]
-        shape = _shape(entry)
-        if len(stored) != size or size != kind.itemsize * int(np.prod(shape)):
+        path = self.prefix.with_name(f"{self.prefix.name}.data-{shard:05d}-of-{self.shards:05d}")
+        try:
+            with path.open("rb") as file:
+                file.seek(offset)
+                stored = file.read(size)
+        except FileNotFoundError:
+            raise UserError(f"{path}: no such file; copy the whole checkpoint") from None
+        if len(stored) != size or size != kind.itemsize * math.prod(shape):
             raise UserError(f"{path}: shorter than its index says; copy the checkpoint again")
-        checksum = entry.get(CHECKSUM, [b""])[0]
-        if checksum != _masked_crc32c(stored):
-            raise UserError(f"{path}: damaged at {key.decode()}; copy the checkpoint again")
-        yield key.decode(), np.frombuffer(stored, kind).reshape(shape).astype(np.float32)
+        if entry.get(CHECKSUM) != [_masked_crc32c(stored)]:
+            raise UserError(f"{path}: damaged at {name}; copy the checkpoint again")
+        values = np.frombuffer(stored, kind).reshape(shape)
+        if kind == BFLOAT16:
+            return (values.astype(np.uint32) << 16).view(np.float32)
+        return values.astype(np.float32)
 
 
 def _shape(entry: Fields) -> tuple[int, ...]:

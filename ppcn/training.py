@@ -49,12 +49,11 @@ def train(
     recent: list[dict[str, Tensor]] = []
     latest: dict[str, float] = {}
     for step in range(training.steps):
-        rate = training.learning_rate * training.decay_factor ** (step // training.decay_every)
+        decay = training.decay_factor ** (step // training.decay_every)
         for group in optimiser.param_groups:
-            group["lr"] = rate
-        recent.append(
-            _step(network, objective, optimiser, draw, step, _streams(seed, step, device))
-        )
+            group["lr"] = rate = training.learning_rate * decay
+        streams = _streams(seed, step, device)
+        recent.append(_step(network, objective, optimiser, draw, step, decay, streams))
         if (step + 1) % training.log_every == 0 or step + 1 == training.steps:
             means = _means(recent, step + 1)
             recent.clear()
@@ -80,6 +79,7 @@ def _step(
     optimiser: torch.optim.Optimizer,
     draw: Draw,
     step: int,
+    decay: float,
     streams: tuple[np.random.Generator, torch.Generator],
 ) -> dict[str, Tensor]:
     """One optimiser step; returns the detached loss and terms."""
@@ -89,7 +89,7 @@ def _step(
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
-    logged = {"loss": loss, **terms, **objective.finish_step()}
+    logged = {"loss": loss, **terms, **objective.finish_step(decay)}
     return {name: value.detach() for name, value in logged.items()}
 
 

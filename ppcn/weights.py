@@ -53,9 +53,10 @@ def load_weights(path: Path, made_by: str) -> tuple[nn.Module, dict[str, Any]]:
             raise UserError(f"{path}: its metadata names no network of this project")
         network = NETWORKS[name].make()
         network.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError):
+        facts = json.loads(metadata.get("facts", "{}"))
+    except (SafetensorError, RuntimeError, ValueError):
         raise UserError(f"{path}: damaged weights file; remake it with '{made_by}'") from None
-    return network.eval(), {"network": name, **json.loads(metadata.get("facts", "{}"))}
+    return network.eval(), {"network": name, **facts}
 
 
 def load_network(path: Path, kind: type[Network], made_by: str) -> tuple[Network, dict[str, Any]]:

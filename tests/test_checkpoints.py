@@ -12,7 +12,7 @@ from ppcn.checkpoints import SCOPES, checkpoint_files, import_checkpoint, publis
 from ppcn.errors import UserError
 from ppcn.networks import NETWORKS
 from ppcn.networks.ppcn import Student
-from ppcn.tensorbundle import read_bundle
+from ppcn.tensorbundle import Bundle
 
 WRITTEN_BY_TENSORFLOW = ROOT / "tests/data/student"
 
@@ -37,7 +37,7 @@ def _variables(name: str) -> dict[str, np.ndarray]:
 
 
 def test_a_checkpoint_of_tensorflow_is_read_to_the_bit() -> None:
-    found = read_bundle(WRITTEN_BY_TENSORFLOW)
+    found = Bundle(WRITTEN_BY_TENSORFLOW)
     random = np.random.default_rng(0)
     names = sorted(name for name in found if name.startswith("generator_little"))
     assert len(names) == 14
@@ -46,14 +46,30 @@ def test_a_checkpoint_of_tensorflow_is_read_to_the_bit() -> None:
         np.testing.assert_array_equal(found[name], expected)
     assert found["discriminator/half"].tolist() == [1, 2]
     assert "global_step" not in found
+    assert len(found) == 15
 
 
 @pytest.mark.parametrize("source", ["student", "student.index", "student.data-00000-of-00001", "."])
 def test_a_checkpoint_may_be_named_by_prefix_file_or_folder(checkpoint: Path, source: str) -> None:
     network = import_checkpoint(checkpoint.parent / source, "ppcn_student")
     assert isinstance(network, Student)
-    stored = read_bundle(checkpoint)["generator_little/W2"]
+    stored = Bundle(checkpoint)["generator_little/W2"]
     np.testing.assert_array_equal(network.conv2.weight.detach().permute(2, 3, 1, 0).numpy(), stored)
+
+
+def test_the_scope_that_fits_is_chosen_among_several(tmp_path: Path) -> None:
+    arrays = _variables("ppcn_student") | _variables("ppcn_teacher")
+    np.savez(tmp_path / "both.npz", **arrays)
+    for name in ("ppcn_student", "ppcn_teacher"):
+        assert import_checkpoint(tmp_path / "both.npz", name)
+    student = {k.partition("/")[2]: v for k, v in _variables("ppcn_student").items()}
+    scopes = {"generator_s": student, "generator_t": {}, "copy": student}
+    np.savez(tmp_path / "one.npz", **{f"generator_s/{k}:0": v for k, v in student.items()})
+    assert import_checkpoint(tmp_path / "one.npz", "ppcn_student")
+    twice = {f"{scope}/{k}": v for scope, part in scopes.items() for k, v in part.items()}
+    np.savez(tmp_path / "twice.npz", **twice)
+    with pytest.raises(UserError, match="several scopes fit: copy/, generator_s/"):
+        import_checkpoint(tmp_path / "twice.npz", "ppcn_student")
 
 
 @pytest.mark.parametrize("name", SCOPES)
@@ -68,7 +84,7 @@ def test_variables_of_every_published_network_fit(
     assert sum(a.size for a in arrays.values()) == sum(p.numel() for p in expected.parameters())
     if scope is not None:
         arrays = {scope + key.partition("/")[2]: value for key, value in arrays.items()}
-    np.savez(tmp_path / "v.npz", **arrays, beta1_power=np.float32(0.9))
+    np.savez(tmp_path / "v.npz", **arrays, beta1_power=np.float32(0.9), phone="iphone")
     network = import_checkpoint(tmp_path / "v.npz", name)
     x = torch.rand(1, 3, 20, 24)
     assert torch.equal(network(x), expected(x))

@@ -6,6 +6,7 @@ from pytorch_msssim import ms_ssim as torch_ms_ssim
 from skimage.filters import gaussian
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from ppcn.errors import UserError
 from ppcn.images import read_photo
 from ppcn.metrics import ms_ssim, niqe, pirm_ms_ssim, pirm_scores, psnr, ssim
 from ppcn.scoring import (
@@ -186,3 +187,21 @@ def test_the_dped_protocol_rounds_as_a_saved_photo_and_adds_niqe(scene: np.ndarr
         assert scores["m"]["psnr"] == float("inf")
         assert scores["m"]["ssim"] == pytest.approx(1)
         assert ("niqe" in scores["m"]) == (photo is large)
+
+
+def test_flat_pictures_have_no_niqe_and_are_counted(scene: np.ndarray) -> None:
+    black = np.zeros((200, 300, 3), np.uint8)
+    pairs = [(black, black), (scene[:200, :300], scene[:200, :300])]
+    scores = score_enhancement({"m": do_nothing}, pairs, "dped_test")
+    assert scores["m"]["niqe_images"] == 1
+    assert scores["m"]["niqe"] == pytest.approx(naturalness(scene[:200, :300] / 255))
+
+
+def test_outputs_that_are_not_numbers_are_refused(scene: np.ndarray) -> None:
+    def broken(photo: np.ndarray) -> np.ndarray:
+        return do_nothing(photo) * np.nan
+
+    with pytest.raises(UserError, match="m: its output holds values that are not finite"):
+        score_enhancement({"m": broken}, [(scene, scene)])
+    with pytest.raises(UserError, match="m: its output holds values that are not finite"):
+        score_superres({"m": broken}, [(scene, scene)])

@@ -335,6 +335,9 @@ def test_super_resolution_is_scored_with_made_or_given_lr_photos(
         found.append((scores["psnr"], scores["ssim"]))
     assert found[1] == found[2]
     assert found[0] == pytest.approx(found[1], abs=0.02)
+    write_photo(folder / "set/b.png", sharp)
+    assert "b.png: marked neither HR nor LR" in refusal(folder, *command)
+    (folder / "set/b.png").unlink()
     (folder / "lonely").mkdir()
     write_photo(folder / "lonely/b.png", sharp)
     lonely = ("score-sr", "--weights=bicubic", "--hr-dir=set", "--lr-dir=lonely", "--json=s.json")
@@ -363,7 +366,9 @@ BASELINE = ("baseline", "--phone=iphone")
     [
         ((*BASELINE, "--network=srcn"), "unknown enhancement network 'srcn'; the nearest is"),
         ((*BASELINE, "--network=srcnn", "--recipe=boo"), "unknown recipe 'boo'; the nearest"),
-        ((*BASELINE, "--network=srcnn", "--without=kd", "--teacher=t"), "imitates no teacher"),
+        ((*BASELINE, "--network=srcnn", "--teacher=t"), "srcnn imitates no teacher"),
+        ((*BASELINE, "--network=srcnn", "--without=kd"), "srcnn imitates no teacher"),
+        ((*BASELINE, "--network=ppcn_student", "--without=kd", "--teacher=t"), "leave out"),
         ((*BASELINE, "--network=srcnn", "--without=noise"), "srcnn has none"),
         ((*BASELINE, "--network=srcnn", "--without=l1"), "the recipe has no such term"),
         (("baseline-sr", "--network=vsdr"), "no key of tables.sr; the nearest is 'vdsr'"),

@@ -42,7 +42,7 @@ class _Absolute:
     def terms(self, network, x, y, step, random):
         return {"l1": (network(x) - y).abs().mean()}
 
-    def finish_step(self):
+    def finish_step(self, decay):
         return {}
 
 

@@ -30,7 +30,7 @@ def niqe(luma: NDArray[np.number]) -> float:
         luma: (H, W), Y in 16..235, rounded to whole numbers here; at least two blocks.
 
     Raises:
-        ValueError: the picture is smaller.
+        ValueError: the picture is smaller, or flat.
     """
     rows, columns = (n // BLOCK for n in luma.shape)
     if rows * columns < 2:
@@ -39,8 +39,11 @@ def niqe(luma: NDArray[np.number]) -> float:
     fine = _features(image, BLOCK)
     coarse = _features(imresize(image / 255, 0.5) * 255, BLOCK // 2)
     features = np.concatenate((fine, coarse), axis=1)
+    varied = features[~np.isnan(features).any(axis=1)]
+    if len(varied) < 2:
+        raise ValueError("NIQE needs at least two blocks that are not flat")
     mean = np.nanmean(features, axis=0)
-    covariance = np.cov(features[~np.isnan(features).any(axis=1)], rowvar=False)
+    covariance = np.cov(varied, rowvar=False)
     pristine_mean, pristine_covariance = _pristine()
     difference = pristine_mean - mean
     inverse = np.linalg.pinv((pristine_covariance + covariance) / 2)

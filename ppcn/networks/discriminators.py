@@ -1,4 +1,4 @@
-"""Networks that tell camera patches from generated ones (PPCN Fig. 4, DPED Fig. 8)."""
+"""Networks that tell camera patches from generated ones (PPCN Fig. 4, DPED Fig. 7)."""
 
 from typing import Literal
 

@@ -21,7 +21,7 @@ class _Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """DPED's generator (Fig. 8): ResNet-12-64 with 401,475 parameters, ResNet-8-32 with 71,331.
+    """DPED's generator (Fig. 7): ResNet-12-64 with 401,475 parameters, ResNet-8-32 with 71,331.
 
     Deviation: instance norm, as in the released code and weights; the paper says batch norm.
 

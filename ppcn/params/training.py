@@ -42,7 +42,7 @@ class EnhancerTraining(Training):
     @model_validator(mode="after")
     def _warm_up_ends(self) -> "EnhancerTraining":
         if self.warmup_steps >= self.steps:
-            raise ValueError("warmup_steps must be smaller than steps (teacher, student)")
+            raise ValueError("warmup_steps must be smaller than steps (teacher, student, baseline)")
         return self
 
 
@@ -111,3 +111,12 @@ class Tables(Group):
     enhancement: dict[str, Row]
     distilled: dict[str, DistilledRow]
     sr: dict[Literal["ppcn_sr", "srcnn", "fsrcnn", "vdsr"], SharpeningLoss]
+
+    @model_validator(mode="after")
+    def _rows_have_names_of_their_own(self) -> "Tables":
+        taken = {"do_nothing", "protocol", "images", "identical"}
+        for name in (*self.enhancement, *self.distilled):
+            if name in taken:
+                raise ValueError(f"tables: the row name '{name}' is taken; rename the row")
+            taken.add(name)
+        return self
