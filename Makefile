@@ -1,15 +1,18 @@
-# Two commands: `make repro` runs the whole pipeline, `make test` the tests. Both set up .venv
-# first. PYTHON names another interpreter; where it has a torch of its own (a GPU machine, say),
-# that torch is used.
+# `make repro` runs the whole pipeline, `make tables` the papers' comparisons, `make test` the
+# tests. Each sets up .venv first. PYTHON names another interpreter; where it has a torch of its
+# own (a GPU machine, say), that torch is used.
 
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: repro test lint setup clean-setup
+.PHONY: repro tables test lint setup clean-setup
 
 repro: setup
 	dvc repro
+
+tables: setup
+	dvc repro -R tables
 
 test: setup
 	python -m pytest

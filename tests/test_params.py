@@ -27,6 +27,10 @@ def test_committed_values_are_accepted(params: Params) -> None:
         ("sead", "seed"),
         ("phones.iphone.jpg_quality", "phones.iphone.jpeg_quality"),
         ("patches.split.tets", "patches.split.test"),
+        ("recipes.boe.tv_wieght", "recipes.boe.tv_weight"),
+        ("tables.enhancement.srcnn.recipes", "tables.enhancement.srcnn.recipe"),
+        ("tables.sr.vdsr.mae", "tables.sr.vdsr.mae_weight"),
+        ("baseline.rate", "baseline.rates"),
     ],
 )
 def test_unknown_key_is_refused_with_the_nearest_name(file: Path, key: str, nearest: str) -> None:
@@ -48,6 +52,12 @@ def test_unknown_key_is_refused_with_the_nearest_name(file: Path, key: str, near
         ("loss.tv_weight", float("inf")),
         ("patches.rotations", []),
         ("patches.split.test", 1.5),
+        ("recipes.dped.vgg_layer", "conv6_1"),
+        ("tables.enhancement.srcnn.network", "srcn"),
+        ("tables.enhancement.srcnn.recipe", "srcn"),
+        ("tables.distilled.ppcn_student.recipe", "nothing"),
+        ("loss.recipe", "ppnc"),
+        ("benchmark.width", 8),
     ],
 )
 def test_impossible_value_is_refused_by_name(file: Path, key: str, value: object) -> None:
@@ -94,6 +104,18 @@ def test_a_warm_up_that_never_ends_is_refused(file: Path) -> None:
     edit_yaml(file, {"student.warmup_steps": 1000, "student.steps": 1000})
     with pytest.raises(UserError, match=r"warmup_steps must be smaller than steps"):
         Params.load(file)
+
+
+def test_two_rows_of_a_table_cannot_share_a_name(file: Path) -> None:
+    edit_yaml(file, {"tables.distilled.srcnn": {"recipe": "ppcn", "without": "none"}})
+    with pytest.raises(UserError, match="row name 'srcnn' is taken"):
+        Params.load(file)
+
+
+def test_a_network_of_the_tables_may_have_its_own_learning_rate(params: Params) -> None:
+    common, own = params.baseline.of("srcnn"), params.baseline.of("ppcn_student")
+    assert common.learning_rate == params.baseline.learning_rate
+    assert own == common.model_copy(update={"learning_rate": 0.01})
 
 
 @pytest.mark.parametrize("text", ["a: [", "just words", ""])
