@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from conftest import ROOT, TINY, edit_yaml
@@ -82,7 +83,11 @@ def test_every_stage_is_described_and_its_parameters_exist(stage: str) -> None:
     assert stage != "report" or body(stage)["params"] == [{"params.yaml": None}]
     for dotted in (key for key in body(stage).get("params", []) if isinstance(key, str)):
         model: object = Params
-        for part in dotted.removesuffix(".${key}").split("."):
+        for part in dotted.partition(".${")[0].split("."):
+            if entries := get_args(model):  # a dictionary, whose keys are listed by its type
+                assert part in get_args(entries[0]), dotted
+                model = entries[1]
+                continue
             assert isinstance(model, type) and issubclass(model, BaseModel), dotted
             assert part in model.model_fields, dotted
             model = model.model_fields[part].annotation
