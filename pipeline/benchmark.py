@@ -34,9 +34,7 @@ def benchmark(
     runs: Annotated[
         int | None, typer.Option(min=1, help="Runs of each that count; benchmark's by default.")
     ] = None,
-    json: Annotated[Path, typer.Option(help="Times to write.")] = Path(
-        "metrics/benchmark/networks.json"
-    ),
+    json: Annotated[Path | None, typer.Option(help="Times to write, if wanted.")] = None,
     params_file: ParamsFile = None,
 ) -> None:
     """Time networks beside SRCNN in the same run (two runs discarded, then the mean)."""
@@ -55,7 +53,9 @@ def benchmark(
         }
         for name, network in networks.items()
     }
-    write_json(json, {"size": size, "runs": runs, "machine": describe_machine(), "networks": rows})
+    machine = describe_machine()
+    if json:
+        write_json(json, {"size": size, "runs": runs, "machine": machine, "networks": rows})
     table = Table("network", "parameters", "MAC/px", "ms", "of SRCNN's", title=size)
     for name, row in rows.items():
         share = f"{row['share_of_srcnn']:.2f}"
