@@ -84,7 +84,7 @@ def _costs(times: Path) -> Row:
     Raises:
         UserError: the file is missing or of another kind.
     """
-    costs = read_json(times, "ppcn-pipeline benchmark")
+    costs = read_json(times, f"ppcn-pipeline benchmark --json {times}")
     if not {"networks", "machine"} <= costs.keys():
         raise UserError(f"{times}: not the times of a benchmark; name another with --times")
     return costs

@@ -373,7 +373,10 @@ BASELINE = ("baseline", "--phone=iphone")
         ((*BASELINE, "--network=srcnn", "--without=l1"), "the recipe has no such term"),
         (("baseline-sr", "--network=vsdr"), "no key of tables.sr; the nearest is 'vdsr'"),
         (("benchmark", "--size=big"), "give WIDTHxHEIGHT in px"),
-        (("tables", "sr"), "networks.json: no such file; make it with 'ppcn-pipeline benchmark'"),
+        (
+            ("tables", "sr"),
+            "networks.json: no such file; make it with 'ppcn-pipeline benchmark --json",
+        ),
     ],
 )
 def test_baselines_refuse_in_one_sentence(
