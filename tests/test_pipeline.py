@@ -375,7 +375,7 @@ BASELINE = ("baseline", "--phone=iphone")
         (("benchmark", "--size=big"), "give WIDTHxHEIGHT in px"),
         (
             ("tables", "sr"),
-            "networks.json: no such file; make it with 'ppcn-pipeline benchmark --json",
+            "no such file; make it with 'ppcn-pipeline benchmark --json",
         ),
     ],
 )
