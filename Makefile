@@ -25,8 +25,8 @@ lint: setup
 setup: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
-		{ echo "error: $(PYTHON) is not Python 3.11, 3.12 or 3.13; name one with PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11, 4) <= sys.version_info[:3] < (3, 14))' || \
+		{ echo "error: $(PYTHON) is not Python 3.11.4 to 3.13; name one with PYTHON=python3.12" >&2; exit 1; }
 	@if $(PYTHON) -c 'import torch' 2>/dev/null; then site=--system-site-packages; fi; \
 		$(PYTHON) -m venv --clear $$site .venv
 	@if $(BIN)/python -c 'import torch; print("using the installed torch", torch.__version__)' 2>/dev/null; \

@@ -53,7 +53,6 @@ def test_standard_ms_ssim_of_colour_is_the_channels_mean() -> None:
     random = np.random.default_rng(0)
     x = np.cumsum(random.random((170, 203, 3)), axis=1) / 203
     y = x + 0.1 * random.standard_normal(x.shape)
-    tensors = (torch.from_numpy(image).permute(2, 0, 1)[None] for image in (x, y))
     window = torch.exp(-(torch.arange(-5, 6, dtype=torch.float64) ** 2) / 4.5)
     window = (window / window.sum()).expand(3, 1, 1, 11)
     even = np.s_[:160, :192]
