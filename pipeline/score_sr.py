@@ -98,13 +98,19 @@ def _by_name(
     """Photos by their stem without the mark; where some have it, the rest must have the other.
 
     Raises:
-        UserError: a photo has neither mark though others have.
+        UserError: a photo has neither mark though others have, or two have one name.
     """
-    marked = {mark.sub("", stem): path for stem, path in photos.items() if mark.search(stem)}
+    marked: dict[str, Path] = {}
+    for stem, path in photos.items():
+        name = mark.sub("", stem)
+        if name in marked:
+            raise UserError(f"{path}: is {marked[name].name} by another name; remove one of them")
+        if name != stem:
+            marked[name] = path
     if not marked:
         return photos
     for stem, path in photos.items():
-        if not mark.search(stem) and not other.search(stem):
+        if path not in marked.values() and not other.search(stem):
             raise UserError(f"{path}: marked neither HR nor LR, as other photos of its folder are")
     return marked
 

@@ -1,5 +1,6 @@
 """The authors' published weights: which of their variables is which of our parameters."""
 
+import glob
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -120,18 +121,13 @@ def checkpoint_files(source: Path) -> list[Path]:
         files = [source] if source.is_file() else []
     else:
         prefix = _prefix(source)
-        files = sorted(prefix.parent.glob(f"{_literal(prefix.name)}.data-*"))
+        files = sorted(prefix.parent.glob(f"{glob.escape(prefix.name)}.data-*"))
         files += [f for f in [prefix.with_name(f"{prefix.name}.index")] if f.is_file()]
     if not files:
         raise UserError(
             f"{source}: no such checkpoint; name its files without .index, or an .npz of variables"
         )
     return files
-
-
-def _literal(name: str) -> str:
-    """A file name as a glob pattern that matches it alone."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
 
 
 def _prefix(source: Path) -> Path:
