@@ -58,7 +58,7 @@ def _complete_pairs(root: Path, phone: str, reference: str) -> list[Pair]:
     pairs, unpaired = find_pairs(root, phone, reference)
     if unpaired:
         raise UserError(
-            f"{root}: patch {unpaired[0]} is in only one of {phone}/ and {reference}/ "
+            f"{root}: patch {Path(min(unpaired)).stem} is in only one of {phone}/ and {reference}/ "
             f"({len(unpaired)} such patches); unpack the release again"
         )
     return sorted(pairs, key=lambda pair: (len(pair.stem), pair.stem))

@@ -1,6 +1,6 @@
 """Parameters of the data: photos, cameras, alignment, patches."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,9 @@ class Data(Group):
 
     root: str
     reference: str
+    pair_by: str
+    pair_tolerance: NonNegative
+    clock_offset: float
     patches: str
 
 
@@ -54,12 +57,12 @@ class Align(Group):
     ratio: Annotated[float, Field(gt=0, le=1)]
     ransac_threshold: Positive
     min_inliers: Annotated[int, Field(ge=8)]
-    min_overlap: Annotated[float, Field(gt=0, le=1)]
+    min_coverage: Fraction
     max_scale_change: Annotated[float, Field(gt=1)]
-    refine: bool
-    flow_size: Annotated[int, Field(ge=200)]
+    min_overlap: Annotated[float, Field(gt=0, le=1)]
+    min_agreement: Fraction
+    refine_size: Annotated[int, Field(ge=200)]
     smoothness: Positive
-    grid_step: Annotated[int, Field(ge=4)]
 
 
 class Split(Group):
@@ -73,8 +76,10 @@ class Patches(Group):
     """`patches`: the cross-correlation window search and its gates."""
 
     size: Annotated[int, Field(ge=32)]
+    grid: Literal["packed", "offset", "dped"]
     min_ncc: Annotated[float, Field(gt=0, lt=1)]
     max_shift: Annotated[int, Field(ge=0)]
     rotations: Annotated[list[Annotated[float, Field(ge=-10, le=10)]], Field(min_length=1)]
     min_deviation: NonNegative
+    max_blown: Fraction
     split: Split
