@@ -8,11 +8,10 @@ import typer
 
 from pipeline.options import ParamsFile, Phone, Root, check_phone, load_params
 from ppcn.accuracy import crop_errors, patch_errors
-from ppcn.alignments import load_alignments
+from ppcn.alignments import open_alignments
 from ppcn.artifacts import open_hdf5, write_json
 from ppcn.datasets import open_patches
 from ppcn.errors import UserError
-from ppcn.geometry import OK
 from ppcn.rig import load_pose
 
 
@@ -35,15 +34,14 @@ def accuracy(
         typer.echo(f"{truth_file}: no such file, so the geometric error of these photos is unknown")
         write_json(metrics, {"truth": "unknown", "pairs": 0})
         return
-    alignments = load_alignments(aligned or Path(f"data/aligned/{phone}.h5"))
     in_crop, in_patches = [], []
     with (
+        open_alignments(aligned or Path(f"data/aligned/{phone}.h5")) as alignments,
         open_hdf5(truth_file, "ppcn-pipeline rig") as truth,
         open_patches(patches or Path(f"data/patches/{phone}.h5")) as cut,
     ):
-        for stem, found in alignments.items():
-            if found.status != OK:
-                continue
+        for stem in alignments.aligned:
+            found = alignments[stem]
             names = (f"{phone}/{stem}", f"{truth.attrs['reference']}/{stem}")
             if not all(name in truth for name in names):
                 raise UserError(f"{truth_file}: knows no {names[0]}; run rig and align again")

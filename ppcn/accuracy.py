@@ -37,8 +37,8 @@ def patch_errors(
     here, there = [], []
     for (x, y), shift, rotation in windows:
         middle = np.s_[size // 2, size // 2]
-        here.append(window_points(x, y, size, size)[middle])
-        there.append(window_points(x, y, size, size, shift, rotation)[middle])
+        here.append(window_points(x, y, size)[middle])
+        there.append(window_points(x, y, size, shift, rotation)[middle])
     mapped = alignment.to_dslr(np.array(there).reshape(-1, 2))
     return _distances(mapped, np.array(here).reshape(-1, 2), phone, reference)
 

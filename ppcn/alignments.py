@@ -1,10 +1,12 @@
-"""The HDF5 schema of alignments: one group per stem, geometry only.
+"""The HDF5 schema of alignments: one group per stem, geometry only, read one at a time.
 
-Each group holds the datasets `homography` (3, 3), `displacement` (rows, columns, 2) and `crop`,
-and the other fields of an Alignment as attributes.
+Each group holds the datasets `homography` (3, 3), `displacement` (rows, columns, 2) float16 and
+`crop`, the other fields of an Alignment as attributes, and as `phone_file` and `dslr_file` the
+photos, relative to the folder of photo folders where they lie in it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,57 +15,98 @@ import numpy as np
 
 from ppcn.artifacts import create_hdf5, open_hdf5
 from ppcn.errors import UserError
-from ppcn.geometry import Alignment
+from ppcn.geometry import OK, Alignment
+from ppcn.pairs import Pair
 
 ALIGNED_BY = "ppcn-pipeline align"
+NUMBERS = ("matches", "inliers", "residual_px", "agreement", "step")
 
 
-def save_alignments(
-    path: Path, alignments: Mapping[str, Alignment], attributes: Mapping[str, Any]
-) -> None:
-    """Write the geometry of every pair, by stem in sorted order; no pixels are stored."""
+class AlignmentWriter:
+    """Adds one alignment after another to an open HDF5 file."""
+
+    def __init__(self, file: h5py.File, root: Path) -> None:
+        self.file = file
+        self.root = root
+
+    def add(self, pair: Pair, found: Alignment) -> None:
+        """Store the geometry of one pair; no pixels are stored."""
+        group = self.file.create_group(pair.stem)
+        group["homography"] = found.homography.astype(np.float64)
+        fields = np.asarray(found.displacement, np.float16)
+        packing = {"compression": "gzip", "shuffle": True} if fields.size else {}
+        group.create_dataset("displacement", data=fields, **packing)
+        group["crop"] = np.array(found.crop, np.int64)
+        group.attrs["status"] = found.status
+        for name in NUMBERS:
+            group.attrs[name] = getattr(found, name)
+        group.attrs["phone_size"] = np.array(found.phone_size, np.int64)
+        group.attrs["dslr_size"] = np.array(found.dslr_size, np.int64)
+        for name, path in (("phone_file", pair.phone), ("dslr_file", pair.dslr)):
+            inside = path.is_relative_to(self.root)
+            group.attrs[name] = str(path.relative_to(self.root) if inside else path)
+
+
+@contextmanager
+def create_alignments(
+    path: Path, root: Path, attributes: Mapping[str, Any]
+) -> Iterator[AlignmentWriter]:
+    """Yield a writer whose file becomes `path` if the block succeeds.
+
+    Args:
+        path: the file.
+        root: the folder of photo folders.
+        attributes: of the file.
+    """
     with create_hdf5(path, attributes) as file:
-        for stem in sorted(alignments):
-            found = alignments[stem]
-            group = file.create_group(stem)
-            group["homography"] = found.homography.astype(np.float64)
-            group["displacement"] = found.displacement.astype(np.float32)
-            group["crop"] = np.array(found.crop, np.int64)
-            for name in ("status", "matches", "inliers", "residual_px", "step"):
-                group.attrs[name] = getattr(found, name)
-            group.attrs["phone_size"] = np.array(found.phone_size, np.int64)
-            group.attrs["dslr_size"] = np.array(found.dslr_size, np.int64)
+        yield AlignmentWriter(file, root)
 
 
-def load_alignments(path: Path) -> dict[str, Alignment]:
-    """Read what `save_alignments` wrote.
+class AlignmentSet:
+    """An open file of alignments, by stem in sorted order."""
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        self.path = path
+        self._file = file
+        try:
+            self.status = {stem: str(group.attrs["status"]) for stem, group in file.items()}
+        except (KeyError, AttributeError):
+            raise self._foreign() from None
+
+    @property
+    def aligned(self) -> list[str]:
+        """Stems of the pairs that may be used."""
+        return [stem for stem, status in self.status.items() if status == OK]
+
+    def __getitem__(self, stem: str) -> Alignment:
+        """The alignment of one pair."""
+        group = self._file[stem]
+        try:
+            values = {name: group.attrs[name].item() for name in NUMBERS}
+            for name in ("phone_size", "dslr_size"):
+                values[name] = tuple(group.attrs[name].tolist())
+            values["homography"] = group["homography"][()]
+            values["displacement"] = group["displacement"][()].astype(np.float32)
+            values["crop"] = tuple(group["crop"][()].tolist())
+            return Alignment(self.status[stem], **values)
+        except (KeyError, AttributeError):
+            raise self._foreign() from None
+
+    def pair(self, stem: str, root: Path) -> Pair:
+        """The photos of one pair, under the folder of photo folders."""
+        files = (root / str(self._file[stem].attrs[name]) for name in ("phone_file", "dslr_file"))
+        return Pair(stem, *files)
+
+    def _foreign(self) -> UserError:
+        return UserError(f"{self.path}: not an alignment file; remake it with '{ALIGNED_BY}'")
+
+
+@contextmanager
+def open_alignments(path: Path) -> Iterator[AlignmentSet]:
+    """Open what `create_alignments` wrote.
 
     Raises:
         UserError: the file is missing, unfinished or of another kind.
     """
     with open_hdf5(path, ALIGNED_BY) as file:
-        try:
-            return {stem: _load_alignment(group) for stem, group in file.items()}
-        except (KeyError, AttributeError):
-            raise UserError(
-                f"{path}: not an alignment file; remake it with '{ALIGNED_BY}'"
-            ) from None
-
-
-def _load_alignment(group: h5py.Group) -> Alignment:
-    attributes = group.attrs
-    x0, y0, x1, y1 = (int(v) for v in group["crop"])
-    phone_width, phone_height = (int(v) for v in attributes["phone_size"])
-    dslr_width, dslr_height = (int(v) for v in attributes["dslr_size"])
-    return Alignment(
-        status=str(attributes["status"]),
-        phone_size=(phone_width, phone_height),
-        dslr_size=(dslr_width, dslr_height),
-        matches=int(attributes["matches"]),
-        inliers=int(attributes["inliers"]),
-        residual_px=float(attributes["residual_px"]),
-        homography=group["homography"][()],
-        displacement=group["displacement"][()],
-        step=int(attributes["step"]),
-        crop=(x0, y0, x1, y1),
-    )
+        yield AlignmentSet(path, file)

@@ -6,7 +6,6 @@ distortion, a homography (translation, rotation, perspective, zoom) and a smooth
 treated in linear intensities until the tone curve.
 """
 
-import io
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,11 +14,10 @@ from pathlib import Path
 import cv2
 import h5py
 import numpy as np
-from PIL import Image
 
 from ppcn.errors import UserError
 from ppcn.geometry import Array, low_pass, transform_points
-from ppcn.images import Photo, read_photo
+from ppcn.images import Photo, encode_jpeg, read_photo
 from ppcn.params import Camera
 
 WAVES = 4
@@ -170,9 +168,7 @@ def record(scene: Photo, camera: Camera, pose: Pose, random: np.random.Generator
     picture = grey + (picture - grey) * camera.saturation
     picture += camera.sharpening * (picture - _blur(picture, 1.2))
     eight = np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(eight).save(buffer, "JPEG", quality=camera.jpeg_quality)
-    return buffer.getvalue()
+    return encode_jpeg(eight, camera.jpeg_quality)
 
 
 def _blur(image: Array, sigma: float) -> Array:

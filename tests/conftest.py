@@ -82,7 +82,6 @@ TINY = {
     "phones.iphone.width": 500,
     "phones.iphone.height": 375,
     "align.detect_size": 600,
-    "align.flow_size": 600,
     "teacher.steps": 3,
     "teacher.warmup_steps": 1,
     "teacher.batch": 2,

@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 
 from ppcn.accuracy import crop_errors
+from ppcn.align import align_pair
 from ppcn.errors import UserError
-from ppcn.geometry import OK, align_pair
+from ppcn.geometry import OK
 from ppcn.params import Camera, Params
 from ppcn.rig import place_camera, random_stream, record
 
