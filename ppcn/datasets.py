@@ -4,6 +4,7 @@
 (N, S, S, 3) uint8, and the fields of `PATCH_FIELDS`; `photo` indexes the dataset `stems`.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ class Patch:
     ncc: float
 
 
+PIXELS = ("phone", "dslr")
 PATCH_FIELDS = {
     "photo": ((), np.int32),
     "xy": ((2,), np.int32),
@@ -50,6 +52,8 @@ PATCH_FIELDS = {
     "ncc": ((), np.float32),
     "split": ((), np.uint8),
 }
+# Of a patch itself, whatever set it is in.
+OWN_FIELDS = [name for name in PATCH_FIELDS if name not in ("photo", "split")]
 
 
 class PatchWriter:
@@ -59,20 +63,59 @@ class PatchWriter:
         self.file = file
         self.count = 0
         file.create_dataset("stems", data=[stem.encode() for stem in stems], dtype="S255")
-        for name in ("phone", "dslr"):
+        for name in PIXELS:
             _create_rows(file, name, (size, size, 3), np.uint8, per_chunk=1)
         for name, (shape, kind) in PATCH_FIELDS.items():
             _create_rows(file, name, shape, kind, per_chunk=4096)
 
     def add(self, photo: int, split: int, patches: Sequence[Patch]) -> None:
         """Append patches that were cut from the photo with index `photo`."""
-        for patch in patches:
-            row = {"photo": photo, "split": split}
-            for name in ("phone", "dslr", *PATCH_FIELDS):
-                dataset = self.file[name]
-                dataset.resize(self.count + 1, axis=0)
-                dataset[self.count] = row.get(name, getattr(patch, name, None))
-            self.count += 1
+        rows = self._grow(len(patches))
+        for name in PIXELS:
+            chunks = self.file[name].id
+            for row, patch in zip(rows, patches, strict=True):
+                chunks.write_direct_chunk((row, 0, 0, 0), getattr(patch, name).tobytes())
+        for name in OWN_FIELDS:
+            self._fill(name, rows, [getattr(patch, name) for patch in patches])
+        self._fill("photo", rows, photo)
+        self._fill("split", rows, split)
+
+    def copy(self, photo: int, split: int, patches: "PatchSet", seen: set[bytes]) -> int:
+        """Append the patches of another set as the photo with index `photo`.
+
+        Patches whose phone pixels are in `seen` are left out; the others are added to it.
+
+        Returns:
+            The number of patches that were left out.
+        """
+        fresh = []
+        for source in range(len(patches.ncc)):
+            digest = hashlib.sha256(patches.raw("phone", source)).digest()
+            if digest not in seen:
+                seen.add(digest)
+                fresh.append(source)
+        rows = self._grow(len(fresh))
+        for row, source in zip(rows, fresh, strict=True):
+            for name in PIXELS:
+                pixels = patches.raw(name, source)
+                self.file[name].id.write_direct_chunk((row, 0, 0, 0), pixels)
+        for name in OWN_FIELDS:
+            self._fill(name, rows, patches.field(name)[fresh])
+        self._fill("photo", rows, photo)
+        self._fill("split", rows, split)
+        return len(patches.ncc) - len(fresh)
+
+    def _grow(self, more: int) -> range:
+        """Make room for more rows; returns their numbers."""
+        rows = range(self.count, self.count + more)
+        for name in (*PIXELS, *PATCH_FIELDS):
+            self.file[name].resize(rows.stop, axis=0)
+        self.count = rows.stop
+        return rows
+
+    def _fill(self, name: str, rows: range, values: object) -> None:
+        if rows:
+            self.file[name][rows.start : rows.stop] = values
 
 
 def _create_rows(
@@ -112,8 +155,20 @@ class PatchSet:
     def windows_of(self, stem: str) -> list[tuple[NDArray[np.int32], NDArray[np.float32], float]]:
         """Top-left corner, shift and rotation of every patch of one photo."""
         rows = np.flatnonzero(self.photo == self.stems.index(stem))
-        xy, shift, rotation = (self._file[n][()] for n in ("xy", "shift", "rotation"))
+        xy, shift, rotation = (self.field(name) for name in ("xy", "shift", "rotation"))
         return [(xy[row], shift[row], float(rotation[row])) for row in rows]
+
+    def field(self, name: str) -> NDArray[np.generic]:
+        """One of PATCH_FIELDS, for all patches."""
+        return self._file[name][()]
+
+    def extra(self, name: str) -> NDArray[np.generic]:
+        """A dataset that the file holds besides the patches."""
+        return self._file[name][()]
+
+    def raw(self, name: str, row: int) -> bytes:
+        """The bytes of one patch of "phone" or "dslr" as they are stored."""
+        return self._file[name].id.read_direct_chunk((row, 0, 0, 0))[1]
 
     def pairs(self, indices: Iterable[int]) -> Iterator[tuple[Photo, Photo]]:
         """Phone and DSLR patch at each of `indices`, one pair after another."""
@@ -125,7 +180,7 @@ class PatchSet:
         """Phone and DSLR patches (N, S, S, 3) uint8 at `indices`."""
         wanted = list(indices)
         found = []
-        for name in ("phone", "dslr"):
+        for name in PIXELS:
             dataset = self._file[name]
             out = np.empty((len(wanted), *dataset.shape[1:]), np.uint8)
             for row, index in enumerate(wanted):

@@ -1,37 +1,64 @@
 """Matching patches of an aligned pair, by cross-correlation (DPED section 2).
 
-A window moves over the common crop without overlap. Around each window the DSLR's photo is
-searched by shift and rotation; the patch is then warped once from the original file. The
-phone's pixels are never resampled.
+Windows that do not overlap are laid over the phone's photo. Around each one the DSLR's photo is
+searched by shift and rotation; the patch is then warped once from the original file. The phone's
+pixels are never resampled.
 """
 
-import hashlib
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ppcn.datasets import Patch
-from ppcn.geometry import Alignment, Array, low_pass
+from ppcn.geometry import Alignment, Array, inside, low_pass, size_of, square_centres
 from ppcn.images import Photo, luminance
 from ppcn.params import Patches
+from ppcn.placement import place_windows
 
 # Grey levels: a closer pair is one image twice, not two cameras.
 SAME_IMAGE = 1.0
+# All three channels from here on are a blown highlight.
+BLOWN = 250
+# A second peak nearly as high as the best one is a repetition if correlation sinks between them.
+CLOSE, VALLEY = 0.02, 0.05
+# Correlation that falls by less over the whole search is a gradient's: a sky matches anywhere.
+FEATURELESS = 0.02
+# The most by which turning a window, and warping it exactly, are expected to lift correlation.
+TURNING_GAIN, WARPING_GAIN = 0.1, 0.03
+STRIPE = 256
+KEPT = "kept"
 REASONS = (
     "outside_overlap",
     "flat",
+    "blown_highlights",
     "low_correlation",
     "shift_at_limit",
+    "repeated_texture",
     "identical",
     "duplicate",
 )
 
 
+@dataclass(frozen=True)
+class Window:
+    """What became of one window.
+
+    Attributes:
+        xy: top-left corner in phone pixels.
+        outcome: "kept" or one of REASONS.
+        ncc: correlation where it was found best; 0 where none was computed.
+    """
+
+    xy: tuple[int, int]
+    outcome: str
+    ncc: float
+
+
 def cut_patches(
     phone: Photo, dslr: Photo, alignment: Alignment, params: Patches
-) -> tuple[list[Patch], Counter[str]]:
+) -> tuple[list[Patch], list[Window]]:
     """Cut every acceptable window of a pair.
 
     Args:
@@ -41,120 +68,142 @@ def cut_patches(
         params: the `patches` group of params.yaml.
 
     Returns:
-        The patches in reading order, and the number of refused windows by reason.
+        The patches in reading order, and what became of every window.
     """
-    source = low_pass(dslr, alignment.dslr_scale())
-    search = _SearchArea(luminance(phone), luminance(source), alignment, params)
+    cutter = _Cutter(phone, low_pass(dslr, alignment.dslr_scale()), alignment, params)
     kept: list[Patch] = []
-    refused: Counter[str] = Counter()
-    for xy in _grid(alignment, params):
-        found = _cut_window(phone, source, alignment, search, xy, params)
-        if isinstance(found, str):
-            refused[found] += 1
-        else:
-            kept.append(found)
-    return kept, refused
+    windows: list[Window] = []
+    m, seen = cutter.margin, cutter.seen
+    laid = cutter.laid[m : m + seen.shape[0], m : m + seen.shape[1]]
+    for xy in place_windows(cutter.phone_grey, laid, seen, alignment.crop, params):
+        patch, window = cutter.cut(xy)
+        windows.append(window)
+        if patch:
+            kept.append(patch)
+    return kept, windows
 
 
-def drop_duplicates(patches: Sequence[Patch], seen: set[bytes]) -> list[Patch]:
-    """Leave out patches whose phone pixels are in `seen`; adds the others to it."""
-    fresh = []
-    for patch in patches:
-        digest = hashlib.sha256(patch.phone.tobytes()).digest()
-        if digest not in seen:
-            seen.add(digest)
-            fresh.append(patch)
-    return fresh
+@dataclass(frozen=True)
+class _Position:
+    """Where a window's template matches best for one rotation.
+
+    Attributes:
+        score: correlation.
+        shift: (dx, dy) px to sub-pixel precision.
+        rotation: degrees.
+        scores: correlation at every whole shift, (rows, columns).
+    """
+
+    score: float
+    shift: Array
+    rotation: float
+    scores: Array
 
 
-def _grid(alignment: Alignment, params: Patches) -> Iterator[tuple[int, int]]:
-    """Top-left corners of windows that tile the phone's photo, in step with the common crop."""
-    width, height = alignment.phone_size
-    size, margin = params.size, params.max_shift + 1
-    for y in range((alignment.crop[1] + margin) % size, height - size + 1, size):
-        for x in range((alignment.crop[0] + margin) % size, width - size + 1, size):
-            yield x, y
+class _Cutter:
+    """A pair whose windows are cut one after another."""
 
-
-class _SearchArea:
-    """The DSLR's grey photo as the alignment lays it over the phone's."""
-
-    def __init__(
-        self,
-        phone: Array,
-        dslr: Array,
-        alignment: Alignment,
-        params: Patches,
-    ) -> None:
-        self.phone = phone
+    def __init__(self, phone: Photo, dslr: Photo, alignment: Alignment, params: Patches) -> None:
+        self.phone, self.dslr, self.alignment, self.params = phone, dslr, alignment, params
+        self.phone_grey = luminance(phone)
         self.margin = params.max_shift + 1
-        height, width = phone.shape
-        wide, high = width + 2 * self.margin, height + 2 * self.margin
-        self.warped = warp(dslr, alignment, window_points(-self.margin, -self.margin, wide, high))
+        self.laid, self.seen = lay_over(luminance(dslr), alignment, self.margin)
 
-    def best(self, x: int, y: int, params: Patches) -> tuple[float, Array, float]:
-        """Highest correlation around a window.
+    def cut(self, xy: tuple[int, int]) -> tuple[Patch | None, Window]:
+        """One window: the patch if it is accepted, and what became of it."""
+        (x, y), size = xy, self.params.size
+        if self.phone_grey[y : y + size, x : x + size].std() < self.params.min_deviation:
+            return None, Window(xy, "flat", 0)
+        found = self._search(x, y)
+        best = max(found, key=lambda position: position.score)
+        if best.score <= self.params.min_ncc - WARPING_GAIN:
+            return None, Window(xy, "low_correlation", best.score)
+        if not _has_features(best.scores):
+            return None, Window(xy, "flat", best.score)
+        if np.abs(best.shift).max() > self.params.max_shift:
+            return None, Window(xy, "shift_at_limit", best.score)
+        if not _stands_alone(best.scores):
+            return None, Window(xy, "repeated_texture", best.score)
+        # Turning the laid-over photo blurs it, which flatters its score: the warped patch decides.
+        patches = [self._warped(xy, found[0])]
+        if best is not found[0]:
+            patches.append(self._warped(xy, best))
+        patch = max(filter(None, patches), key=lambda p: p.ncc, default=None)
+        if patch is None:
+            return None, Window(xy, "outside_overlap", 0)
+        fault = self._fault(patch)
+        return (None if fault else patch), Window(xy, fault or KEPT, patch.ncc)
 
-        Returns:
-            Correlation, shift (dx, dy) px to sub-pixel precision, rotation in degrees.
-        """
-        size = params.size
-        template = self.phone[y : y + size, x : x + size]
-        scored = []
-        for rotation in params.rotations:
-            area = self._rotated(x, y, size, rotation)
-            scores = cv2.matchTemplate(area, template, cv2.TM_CCOEFF_NORMED)
-            _, score, _, peak = cv2.minMaxLoc(scores)
-            scored.append((score, -abs(rotation), rotation, peak, scores))
-        score, _, rotation, peak, scores = max(scored, key=lambda item: item[:2])
-        return score, _subpixel(scores, peak) - self.margin, rotation
+    def _warped(self, xy: tuple[int, int], position: _Position) -> Patch | None:
+        """The patch at a position, unless the DSLR does not see all of it."""
+        (x, y), size, shift = xy, self.params.size, position.shift
+        where = self.alignment.to_dslr(window_points(x, y, size, shift, position.rotation))
+        if not inside(where, size_of(self.dslr)).all():
+            return None
+        phone = self.phone[y : y + size, x : x + size]
+        dslr = warp(self.dslr, where)
+        moved = (float(shift[0]), float(shift[1]))
+        return Patch(phone, dslr, xy, moved, position.rotation, correlation(phone, dslr))
 
-    def _rotated(self, x: int, y: int, size: int, rotation: float) -> Array:
-        """The window and its margin, turned by `rotation` about the window's centre."""
-        wide = size + 2 * self.margin
+    def _fault(self, patch: Patch) -> str:
+        """Why a patch must not be stored; empty if it may."""
+        if patch.ncc <= self.params.min_ncc:
+            return "low_correlation"
+        if luminance(patch.dslr).std() < self.params.min_deviation:
+            return "flat"
+        both = (patch.phone, patch.dslr)
+        if max((pixels.min(2) >= BLOWN).mean() for pixels in both) > self.params.max_blown:
+            return "blown_highlights"
+        same = np.abs(patch.phone.astype(int) - patch.dslr).mean() < SAME_IMAGE
+        return "identical" if same else ""
+
+    def _search(self, x: int, y: int) -> list[_Position]:
+        """The best position for every rotation worth trying, the smallest rotation first."""
+        size = self.params.size
+        template = self.phone_grey[y : y + size, x : x + size]
+        found: list[_Position] = []
+        for rotation in sorted(self.params.rotations, key=abs):
+            if found and found[0].score <= self.params.min_ncc - TURNING_GAIN:
+                break
+            scores = cv2.matchTemplate(self._area(x, y, rotation), template, cv2.TM_CCOEFF_NORMED)
+            row, column = np.unravel_index(scores.argmax(), scores.shape)
+            shift = _subpixel(scores, (int(column), int(row))) - self.margin
+            found.append(_Position(float(scores.max()), shift, rotation, scores))
+        return found
+
+    def _area(self, x: int, y: int, rotation: float) -> Array:
+        """The window and its margin on the DSLR's photo, turned about the window's centre."""
+        wide = self.params.size + 2 * self.margin
         if rotation == 0:
-            return self.warped[y : y + wide, x : x + wide]
-        angle = np.deg2rad(rotation)
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        centre = np.array([x, y]) + (wide - 1) / 2
+            return self.laid[y : y + wide, x : x + wide]
+        turn, centre = _turn(rotation), np.array([x, y]) + (wide - 1) / 2
         matrix = np.column_stack((turn, centre - turn @ np.full(2, (wide - 1) / 2)))
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
         return cv2.warpAffine(
-            self.warped, matrix, (wide, wide), flags=flags, borderMode=cv2.BORDER_REPLICATE
+            self.laid, matrix, (wide, wide), flags=flags, borderMode=cv2.BORDER_REPLICATE
         )
 
 
-def _cut_window(
-    phone: Photo,
-    dslr: Photo,
-    alignment: Alignment,
-    search: _SearchArea,
-    xy: tuple[int, int],
-    params: Patches,
-) -> Patch | str:
-    """One window: the accepted patch, or the reason of its refusal."""
-    (x, y), size = xy, params.size
-    x0, y0, x1, y1 = alignment.crop
-    reach = search.margin
-    if x < x0 + reach or y < y0 + reach or x + size > x1 - reach or y + size > y1 - reach:
-        return "outside_overlap"
-    if search.phone[y : y + size, x : x + size].std() < params.min_deviation:
-        return "flat"
-    score, shift, rotation = search.best(x, y, params)
-    if score <= params.min_ncc - 0.05:
-        return "low_correlation"
-    if np.abs(shift).max() > params.max_shift:
-        return "shift_at_limit"
-    cut = phone[y : y + size, x : x + size]
-    pair = warp(dslr, alignment, window_points(x, y, size, size, shift, rotation))
-    if luminance(pair).std() < params.min_deviation:
-        return "flat"
-    if np.abs(cut.astype(int) - pair).mean() < SAME_IMAGE:
-        return "identical"
-    ncc = correlation(cut, pair)
-    if ncc <= params.min_ncc:
-        return "low_correlation"
-    return Patch(cut, pair, xy, (float(shift[0]), float(shift[1])), rotation, ncc)
+def lay_over(image: Array, alignment: Alignment, margin: int) -> tuple[Array, NDArray[np.bool_]]:
+    """The DSLR's photo as the phone would see it.
+
+    Args:
+        image: (H', W') or (H', W', C), the DSLR's.
+        alignment: the pair's geometry.
+        margin: pixels beyond the phone's photo on every side.
+
+    Returns:
+        (H + 2 margin, W + 2 margin) or with C channels, of the image's dtype, and what the DSLR
+        sees of the phone's photo, (H, W).
+    """
+    width, height = (n + 2 * margin for n in alignment.phone_size)
+    laid = np.empty((height, width, *image.shape[2:]), image.dtype)
+    seen = np.empty((height, width), bool)
+    for top in range(0, height, STRIPE):
+        rows = np.s_[top : min(top + STRIPE, height)]
+        where = alignment.source_map(-margin, top - margin, width, rows.stop - top)
+        laid[rows], seen[rows] = warp(image, where), inside(where, size_of(image))
+    return laid, seen[margin : height - margin, margin : width - margin]
 
 
 def correlation(first: Photo, second: Photo) -> float:
@@ -165,30 +214,27 @@ def correlation(first: Photo, second: Photo) -> float:
     return float(a @ b / norm) if norm > 0 else 0.0
 
 
-def warp(image: Array, alignment: Alignment, points: Array) -> Array:
-    """Sample the DSLR's photo where phone pixels (H, W, 2) lie, by bicubic interpolation."""
-    where = alignment.to_dslr(points).astype(np.float32)
-    return cv2.remap(image, where, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+def warp(image: Array, where: Array) -> Array:
+    """Sample an image at points (H, W, 2) by bicubic interpolation."""
+    points = where.astype(np.float32)
+    return cv2.remap(image, points, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
 def window_points(
-    x: int,
-    y: int,
-    width: int,
-    height: int,
-    shift: Array | None = None,
-    rotation: float = 0.0,
+    x: int, y: int, size: int, shift: Array | None = None, rotation: float = 0.0
 ) -> Array:
-    """Phone coordinates (height, width, 2) of a window, turned about its centre and shifted."""
-    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1).astype(np.float64)
-    centre = np.array([width - 1, height - 1]) / 2
-    angle = np.deg2rad(rotation)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    offset = grid - centre + (0 if shift is None else shift)
-    return offset @ turn.T + centre + np.array([x, y], dtype=np.float64)
+    """Phone coordinates (size, size, 2) of a window, turned about its centre and shifted."""
+    offset = square_centres(range(size), range(size), 1) - (size - 1) / 2
+    moved = offset + (0 if shift is None else shift)
+    return moved @ _turn(rotation).T + (size - 1) / 2 + np.array([x, y], dtype=np.float64)
 
 
-def _subpixel(scores: Array, peak: Sequence[int]) -> Array:
+def _turn(degrees: float) -> Array:
+    angle = np.deg2rad(degrees)
+    return np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+
+
+def _subpixel(scores: Array, peak: tuple[int, int]) -> Array:
     """Refine the peak (x, y) of a correlation map by a parabola along each axis."""
     refined = np.array(peak, dtype=np.float64)
     for axis, (line, at) in enumerate(((scores[peak[1]], peak[0]), (scores[:, peak[0]], peak[1]))):
@@ -197,3 +243,20 @@ def _subpixel(scores: Array, peak: Sequence[int]) -> Array:
             bend = before - 2 * here + after
             refined[axis] += 0.5 * (before - after) / bend if bend < 0 else 0.0
     return refined
+
+
+def _has_features(scores: Array) -> bool:
+    """Whether correlation falls from its peak to the edge of the search."""
+    edge = np.concatenate((scores[0], scores[-1], scores[:, 0], scores[:, -1]))
+    return bool(scores.max() - np.median(edge) >= FEATURELESS)
+
+
+def _stands_alone(scores: Array) -> bool:
+    """Whether no other peak of a correlation map is nearly as high as the best one."""
+    best = np.array(np.unravel_index(scores.argmax(), scores.shape))
+    peaks = scores == cv2.dilate(scores, np.ones((3, 3), np.uint8))
+    for other in np.argwhere(peaks & (scores > scores.max() - CLOSE)):
+        between = np.rint(np.linspace(best, other, 2 * len(scores))).astype(int)
+        if scores[between[:, 0], between[:, 1]].min() < scores[tuple(other)] - VALLEY:
+            return False
+    return True
