@@ -1,28 +1,31 @@
 """Stage `align`: the geometry of every photo pair of one phone."""
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 
+from pipeline.explain import explain as show
 from pipeline.options import (
     ParamsFile,
     Phone,
     Reference,
     Root,
-    Workers,
     check_phone,
     load_params,
-    worker_count,
 )
+from pipeline.processes import Cluster, Workers, process_count
 from pipeline.progress import showing
-from ppcn.alignments import save_alignments
+from ppcn.aligning import AlignTask, align_files
+from ppcn.alignments import create_alignments, open_alignments
 from ppcn.artifacts import write_csv, write_json
 from ppcn.errors import UserError
 from ppcn.geometry import OK, Alignment
-from ppcn.pairs import AlignTask, align_files, find_pairs
+from ppcn.pairs import find_pairs, memory_of
+from ppcn.shards import scratch_for
 from ppcn.workers import run_in_order
 
 
@@ -34,37 +37,68 @@ def align(
     metrics: Annotated[
         Path | None, typer.Option(help="metrics/align/PHONE.json by default.")
     ] = None,
+    pair_by: Annotated[
+        str | None, typer.Option(help="stem, time or a CSV file; data.pair_by by default.")
+    ] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(metavar="STEM", help="Only show how this pair is judged, as pictures."),
+    ] = None,
     workers: Workers = None,
+    cluster: Cluster = None,
     params_file: ParamsFile = None,
 ) -> None:
     """Find homography, local displacement and common crop of every photo pair."""
     params = load_params(params_file)
     check_phone(params, phone, root)
     root, reference = root or Path(params.data.root), reference or params.data.reference
-    pairs, unpaired = find_pairs(root, phone, reference)
-    tasks = [AlignTask(pair, params.align) for pair in pairs]
-    alignments: dict[str, Alignment] = {}
-    with showing(f"align {phone}") as report:
-        for pair, found in zip(
-            pairs, run_in_order(align_files, tasks, worker_count(workers)), strict=True
-        ):
-            alignments[pair.stem] = found
-            report(len(alignments), len(pairs), {})
-    refused = {stem: a.status for stem, a in alignments.items() if a.status != OK}
-    for stem, reason in refused.items():
-        typer.echo(f"refused {stem}: {reason}")
-    for stem in unpaired:
-        typer.echo(f"unpaired {stem}: only one camera has it")
-    if len(refused) == len(pairs):
-        raise UserError(
-            f"{root}: none of {len(pairs)} pairs could be aligned; see the reasons above"
-        )
+    out = out or Path(f"data/aligned/{phone}.h5")
+    if cluster:
+        root, out = root.absolute(), out.absolute()
+    data = params.data
+    pairs, unpaired = find_pairs(
+        root, phone, reference, pair_by or data.pair_by, data.pair_tolerance, data.clock_offset
+    )
+    if explain:
+        show(explain, pairs, params, Path("report/explain") / phone)
+        return
     metrics = metrics or Path(f"metrics/align/{phone}.json")
     attributes = {"phone": phone, "reference": reference, "params": params.align.model_dump()}
-    save_alignments(out or Path(f"data/aligned/{phone}.h5"), alignments, attributes)
-    write_csv(metrics.with_suffix(".csv"), [_row(stem, a) for stem, a in alignments.items()])
-    write_json(metrics, _summary(alignments, refused, unpaired))
+    rows = []
+    earlier = 0
+    with (
+        showing(f"align {phone}") as report,
+        scratch_for(out) as scratch,
+        create_alignments(out, root, attributes) as writer,
+    ):
+        tasks = [AlignTask(pair, params.align, scratch) for pair in pairs]
+        processes = process_count(workers, cluster, memory_of(pairs))
+        with closing(run_in_order(align_files, tasks, processes, cluster)) as shards:
+            for pair, (shard, was_there) in zip(pairs, shards, strict=True):
+                with open_alignments(shard) as one:
+                    found = one[pair.stem]
+                writer.add(pair, found)
+                rows.append(_row(pair.stem, found))
+                earlier += was_there
+                report(len(rows), len(pairs), {})
+        refused = {row["stem"]: row["status"] for row in rows if row["status"] != OK}
+        _tell(refused, unpaired, earlier)
+        if len(refused) == len(pairs):
+            raise UserError(
+                f"{root}: none of {len(pairs)} pairs could be aligned; see the reasons above"
+            )
+    write_csv(metrics.with_suffix(".csv"), rows)
+    write_json(metrics, _summary(rows, refused, unpaired))
     typer.echo(f"aligned {len(pairs) - len(refused)} of {len(pairs)} pairs")
+
+
+def _tell(refused: Mapping[str, str], unpaired: Mapping[str, str], earlier: int) -> None:
+    if earlier:
+        typer.echo(f"{earlier} pairs had been done by an earlier run")
+    for stem, reason in refused.items():
+        typer.echo(f"refused {stem}: {reason}")
+    for file, reason in unpaired.items():
+        typer.echo(f"unpaired {file}: {reason}")
 
 
 def _row(stem: str, found: Alignment) -> dict[str, Any]:
@@ -74,20 +108,20 @@ def _row(stem: str, found: Alignment) -> dict[str, Any]:
         "matches": found.matches,
         "inliers": found.inliers,
         "residual_px": found.residual_px,
+        "agreement": found.agreement,
         "overlap": found.overlap(),
     }
 
 
 def _summary(
-    alignments: Mapping[str, Alignment], refused: Mapping[str, str], unpaired: list[str]
+    rows: list[dict[str, Any]], refused: Mapping[str, str], unpaired: Mapping[str, str]
 ) -> dict[str, Any]:
-    good = [found for found in alignments.values() if found.status == OK]
+    good = [row for row in rows if row["status"] == OK]
+    figures = ("inliers", "residual_px", "agreement", "overlap")
     return {
-        "pairs": len(alignments),
+        "pairs": len(rows),
         "aligned": len(good),
         "refused": refused,
         "unpaired": unpaired,
-        "median_inliers": float(np.median([found.inliers for found in good])),
-        "median_residual_px": float(np.median([found.residual_px for found in good])),
-        "median_overlap": float(np.median([found.overlap() for found in good])),
+        **{f"median_{name}": float(np.median([row[name] for row in good])) for name in figures},
     }

@@ -1,7 +1,7 @@
 """Command-line options and checks that several commands share."""
 
 import difflib
-import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +22,6 @@ PatchesFile = Annotated[
 Reference = Annotated[
     str | None, typer.Option(help="Folder name of the better camera; data.reference by default.")
 ]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes; all cores by default.")]
 
 
 def load_params(path: Path | None) -> Params:
@@ -49,15 +48,13 @@ def check_phone(params: Params, phone: str, root: Path | None) -> None:
         UserError: naming the nearest known phone.
     """
     if phone not in params.phones and root is None:
-        near = difflib.get_close_matches(phone, params.phones, n=1, cutoff=0)[0]
+        near = nearest(phone, params.phones)
         raise UserError(
             f"unknown phone '{phone}'; the nearest of params.yaml is '{near}' "
             f"(add it under phones:, or name its photos' folder with --root)"
         )
 
 
-def worker_count(wanted: int | None) -> int:
-    """The number of processes to use: as wanted, or one for each core this process may use."""
-    if wanted:
-        return wanted
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that is most like a name that a user gave."""
+    return difflib.get_close_matches(name, list(known), n=1, cutoff=0)[0]

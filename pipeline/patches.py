@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,21 +16,24 @@ from pipeline.options import (
     Phone,
     Reference,
     Root,
-    Workers,
     check_phone,
     load_params,
-    worker_count,
 )
+from pipeline.processes import Cluster, Workers, process_count
 from pipeline.progress import showing
-from ppcn.alignments import load_alignments
-from ppcn.artifacts import create_hdf5, write_csv, write_json
-from ppcn.datasets import PatchWriter
+from ppcn.alignments import open_alignments
+from ppcn.artifacts import create_hdf5, replacing, write_csv, write_json
+from ppcn.cutting import OUTCOMES, CutTask, cut_files
+from ppcn.datasets import PatchWriter, open_patches
 from ppcn.errors import UserError
-from ppcn.geometry import OK
-from ppcn.pairs import CutTask, cut_files, find_pairs
-from ppcn.patches import REASONS, drop_duplicates
+from ppcn.pairs import memory_of
+from ppcn.params import Patches
+from ppcn.patches import KEPT, REASONS
+from ppcn.shards import scratch_for
 from ppcn.splits import SPLIT_NAMES, assign_splits
 from ppcn.workers import run_in_order
+
+BINS = 20
 
 
 def patches(
@@ -41,7 +45,11 @@ def patches(
     metrics: Annotated[
         Path | None, typer.Option(help="metrics/patches/PHONE.json by default.")
     ] = None,
+    quicklook: Annotated[
+        Path | None, typer.Option(help="Folder of pictures; data/quicklook/PHONE by default.")
+    ] = None,
     workers: Workers = None,
+    cluster: Cluster = None,
     params_file: ParamsFile = None,
 ) -> None:
     """Cut matching windows by cross-correlation; refused ones are counted by reason."""
@@ -49,46 +57,62 @@ def patches(
     check_phone(params, phone, root)
     root, reference = root or Path(params.data.root), reference or params.data.reference
     aligned = aligned or Path(f"data/aligned/{phone}.h5")
-    alignments = {s: a for s, a in load_alignments(aligned).items() if a.status == OK}
-    photos = {pair.stem: pair for pair in find_pairs(root, phone, reference)[0]}
-    if missing := sorted(alignments.keys() - photos.keys()):
-        raise UserError(f"{root}: the aligned photo '{missing[0]}' is gone; run align again")
-    splits = assign_splits(sorted(alignments), params.patches.split, params.seed)
-    tasks = [CutTask(photos[stem], alignments[stem], params.patches) for stem in sorted(alignments)]
+    out = out or Path(f"data/patches/{phone}.h5")
+    quicklook = quicklook or Path(f"data/quicklook/{phone}")
+    metrics = metrics or Path(f"metrics/patches/{phone}.json")
+    with open_alignments(aligned) as alignments:
+        stems = alignments.aligned
+        pairs = [alignments.pair(stem, root) for stem in stems]
+    splits = assign_splits(stems, params.patches.split, params.seed)
     values = {"seed": params.seed, **params.patches.model_dump()}
     attributes = {"phone": phone, "reference": reference, "params": values}
-    totals: Counter[str] = Counter()
-    rows: list[dict[str, Any]] = []
     seen: set[bytes] = set()
+    rows: list[dict[str, Any]] = []
+    earlier = 0
     with (
         showing(f"patches {phone}") as report,
-        create_hdf5(out or Path(f"data/patches/{phone}.h5"), attributes) as file,
+        scratch_for(out) as scratch,
+        create_hdf5(out, attributes) as file,
     ):
-        writer = PatchWriter(file, sorted(alignments), params.patches.size)
-        results = run_in_order(cut_files, tasks, worker_count(workers))
-        for index, (task, (found, refused)) in enumerate(zip(tasks, results, strict=True)):
-            fresh = drop_duplicates(found, seen)
-            refused["duplicate"] += len(found) - len(fresh)
-            stem = task.pair.stem
-            writer.add(index, splits[stem], fresh)
-            totals += refused
-            rows.append({"stem": stem, "split": SPLIT_NAMES[splits[stem]], "kept": len(fresh)})
-            rows[-1] |= {reason: refused[reason] for reason in REASONS}
-            report(index + 1, len(tasks), {"kept": writer.count})
+        places = (root.absolute(), aligned.absolute(), params.patches, scratch.absolute())
+        tasks = [CutTask(stem, *places) for stem in stems]
+        writer = PatchWriter(file, stems, params.patches.size)
+        processes = process_count(workers, cluster, memory_of(pairs))
+        with closing(run_in_order(cut_files, tasks, processes, cluster)) as shards:
+            for index, (stem, (shard, was_there)) in enumerate(zip(stems, shards, strict=True)):
+                row = {"stem": stem, "split": SPLIT_NAMES[splits[stem]]}
+                rows.append(row | _take(shard, writer, index, splits[stem], seen, quicklook / stem))
+                earlier += was_there
+                report(index + 1, len(tasks), {"kept": writer.count})
+        counts = {reason: sum(row[reason] for row in rows) for reason in REASONS}
         if not writer.count:
             raise UserError(
-                f"{root}: no window passed the gates {dict(totals)}; see patches in params.yaml"
+                f"{root}: no window passed the gates {counts}; see patches in params.yaml"
             )
-        counts = {reason: totals[reason] for reason in REASONS}
         file.attrs["refused"] = json.dumps(counts)
-        summary = _summary(file, counts)
-    metrics = metrics or Path(f"metrics/patches/{phone}.json")
+        summary = _summary(file, counts, params.patches)
+    if earlier:
+        typer.echo(f"{earlier} pairs had been done by an earlier run")
     write_csv(metrics.with_suffix(".csv"), rows)
     write_json(metrics, summary)
     typer.echo(f"kept {summary['kept']} of {summary['windows']} windows; refused: {counts}")
 
 
-def _summary(file: h5py.File, refused: Mapping[str, int]) -> dict[str, Any]:
+def _take(
+    shard: Path, writer: PatchWriter, photo: int, split: int, seen: set[bytes], look: Path
+) -> dict[str, int]:
+    """Move a shard's patches and picture to their places; returns its windows by outcome."""
+    with open_patches(shard) as found:
+        duplicates = writer.copy(photo, split, found, seen)
+        outcomes = Counter(OUTCOMES[window["outcome"]] for window in found.extra("windows"))
+        with replacing(look.with_name(f"{look.name}.jpg")) as temporary:
+            temporary.write_bytes(found.extra("quick_look").tobytes())
+    outcomes[KEPT] -= duplicates
+    outcomes["duplicate"] += duplicates
+    return {outcome: outcomes[outcome] for outcome in OUTCOMES}
+
+
+def _summary(file: h5py.File, refused: Mapping[str, int], params: Patches) -> dict[str, Any]:
     split, ncc = file["split"][()], file["ncc"][()].astype(float)
     distance = np.linalg.norm(file["shift"][()].astype(float), axis=1)
     return {
@@ -98,4 +122,13 @@ def _summary(file: h5py.File, refused: Mapping[str, int]) -> dict[str, Any]:
         "split": {name: int((split == kind).sum()) for kind, name in SPLIT_NAMES.items()},
         "ncc": {"min": float(ncc.min()), "median": float(np.median(ncc))},
         "shift_px": dict(zip(("median", "p95"), np.percentile(distance, [50, 95]), strict=True)),
+        "histograms": {
+            "ncc": _histogram(ncc, params.min_ncc, 1),
+            "shift_px": _histogram(distance, 0, np.hypot(params.max_shift, params.max_shift)),
+        },
     }
+
+
+def _histogram(values: np.ndarray, low: float, high: float) -> dict[str, list[float]]:
+    counts, edges = np.histogram(values, BINS, (low, max(high, low + 1e-3)))
+    return {"edges": edges.tolist(), "counts": counts.tolist()}

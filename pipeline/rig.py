@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.options import ParamsFile, Workers, load_params, worker_count
+from pipeline.options import ParamsFile, load_params
+from pipeline.processes import Workers, process_count
 from pipeline.progress import showing
 from ppcn.artifacts import create_hdf5, open_hdf5
 from ppcn.errors import UserError
@@ -16,6 +17,8 @@ from ppcn.rig import SceneTask, record_scene, store_truth
 from ppcn.workers import run_in_order
 
 REFERENCE = "canon"
+# What a worker needs to render a scene of 8 megapixels, bytes.
+BYTES_PER_SCENE = 1_000_000_000
 
 
 def rig(
@@ -36,7 +39,7 @@ def rig(
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".rig-", dir=out.parent))
     try:
-        _render(tasks, scratch, worker_count(workers))
+        _render(tasks, scratch, process_count(workers, None, BYTES_PER_SCENE))
         scratch.chmod(0o755)
         shutil.rmtree(out, ignore_errors=True)
         scratch.rename(out)

@@ -25,8 +25,9 @@ STAGES, TABLES = (
 ALL = {**STAGES, **TABLES}
 CODE = ("pipeline/", "ppcn/")
 MODELS = "data/models/baseline/iphone"
-# Parsing options and showing progress cannot change a result.
-WITHOUT_EFFECT = {ROOT / "pipeline/options.py", ROOT / "pipeline/progress.py"}
+# Parsing options, sharing the work out, showing progress or a pair cannot change a result.
+EXPLAIN = ROOT / "pipeline/explain.py"
+WITHOUT_EFFECT = {ROOT / f"pipeline/{name}.py" for name in ("options", "processes", "progress")}
 
 
 def body(name: str) -> dict:
@@ -38,7 +39,7 @@ def module_of(stage: str) -> Path:
 
 
 def imported(path: Path) -> set[Path]:
-    """Files of this project that one file imports."""
+    """Files of this project that one file imports, but for what only explains."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -52,7 +53,7 @@ def imported(path: Path) -> set[Path]:
             for file in (base.with_suffix(".py"), base / "__init__.py"):
                 if file.is_file() and file.relative_to(ROOT).parts[0] in ("ppcn", "pipeline"):
                     found.add(file)
-    return found - {ROOT / "ppcn/__init__.py"}
+    return found - {EXPLAIN, ROOT / "ppcn/__init__.py"}
 
 
 def closure(path: Path) -> set[Path]:

@@ -1,0 +1,81 @@
+"""What a worker does to cut the patches of one photo pair: read it, cut it, keep the result."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ppcn.alignments import open_alignments
+from ppcn.artifacts import create_hdf5
+from ppcn.datasets import PatchWriter
+from ppcn.errors import UserError
+from ppcn.geometry import size_of
+from ppcn.images import encode_jpeg, read_photo
+from ppcn.params import Patches
+from ppcn.patches import KEPT, REASONS, Window, cut_patches
+from ppcn.quicklook import quick_look
+from ppcn.shards import keep
+
+OUTCOMES = (KEPT, *REASONS)
+QUICK_LOOK_QUALITY = 80
+
+
+@dataclass(frozen=True)
+class CutTask:
+    """Arguments of `cut_files`.
+
+    Attributes:
+        stem: the pair.
+        root: folder of photo folders.
+        aligned: file of the alignments.
+        params: the `patches` group of params.yaml.
+        scratch: folder of the shards.
+    """
+
+    stem: str
+    root: Path
+    aligned: Path
+    params: Patches
+    scratch: Path
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return self.stem
+
+
+def cut_files(task: CutTask) -> tuple[Path, bool]:
+    """Cut the patches of one aligned pair.
+
+    Returns:
+        Its shard, a patch set of one photo with the datasets `windows` and `quick_look` besides,
+        and whether an earlier run had made it.
+
+    Raises:
+        UserError: a photo is damaged, or is not the one that was aligned.
+    """
+    with open_alignments(task.aligned) as alignments:
+        found, pair = alignments[task.stem], alignments.pair(task.stem, task.root)
+
+    def write(path: Path) -> None:
+        phone, dslr = read_photo(pair.phone), read_photo(pair.dslr)
+        if (size_of(phone), size_of(dslr)) != (found.phone_size, found.dslr_size):
+            raise UserError(f"{pair.phone}: changed since it was aligned; run align again")
+        patches, windows = cut_patches(phone, dslr, found, task.params)
+        size = task.params.size
+        look = encode_jpeg(quick_look(phone, dslr, found, windows, size), QUICK_LOOK_QUALITY)
+        with create_hdf5(path, {}) as file:
+            PatchWriter(file, [task.stem], size).add(0, 0, patches)
+            file["windows"] = _table(windows)
+            file["quick_look"] = np.frombuffer(look, np.uint8)
+
+    params = task.params.model_dump(exclude={"split"})
+    geometry = [v.tobytes() for v in (found.homography, found.displacement, np.array(found.crop))]
+    return keep(task.scratch, [pair.phone, pair.dslr], (task.stem, params, geometry), write)
+
+
+def _table(windows: list[Window]) -> np.ndarray:
+    """Windows as rows (x, y, index into OUTCOMES, ncc)."""
+    rows = [(*w.xy, OUTCOMES.index(w.outcome), w.ncc) for w in windows]
+    kinds = [("x", "i4"), ("y", "i4"), ("outcome", "u1"), ("ncc", "f4")]
+    return np.array(rows, dtype=kinds)
