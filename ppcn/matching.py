@@ -62,6 +62,9 @@ def _detect(grey: Array, params: Align) -> tuple[Array, NDArray[np.float32]]:
     ratio = min(1.0, params.detect_size / max(width, height))
     size = (max(1, round(width * ratio)), max(1, round(height * ratio)))
     small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    # SIFT passes over low contrast, so a dark or hazy photo is stretched first.
+    dark, bright = np.percentile(small, [1, 99])
+    small = np.clip((small - dark) * (255 / max(bright - dark, 1)), 0, 255)
     sift = cv2.SIFT_create(nfeatures=params.keypoints, enable_precise_upscale=True)
     keypoints, descriptors = sift.detectAndCompute(np.rint(small).astype(np.uint8), None)
     points = np.array([k.pt for k in keypoints], dtype=np.float64).reshape(-1, 2)

@@ -86,6 +86,17 @@ def test_noise_and_tone_do_not_look_like_motion(scene: np.ndarray, params: Param
     assert np.percentile(error, 95) < 0.9
 
 
+def test_a_dark_photo_aligns(scene: np.ndarray, params: Params) -> None:
+    """Its contrast is a tenth of the other's."""
+    phone = phone_of(scene, WARP, (880, 600)) * 0.1
+    phone += np.random.default_rng(0).normal(0, 1.5, phone.shape)
+    found = align_pair(np.clip(phone, 0, 255).astype(np.uint8), scene, params.align)
+    assert found.status == OK
+    grid = np.stack(np.meshgrid(np.arange(60, 820, 20), np.arange(60, 540, 20)), axis=-1)
+    error = np.linalg.norm(found.to_dslr(grid) - transform_points(WARP, grid), axis=-1)
+    assert np.median(error) < 0.5
+
+
 def test_pairs_that_do_not_match_are_refused_with_a_reason(
     scene: np.ndarray, params: Params
 ) -> None:
