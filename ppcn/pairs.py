@@ -20,7 +20,7 @@ from ppcn.images import capture_time, list_photos, photo_size
 # differ still pair a quarter of photos taken every 14 s.
 FEW = 0.25
 # What a worker needs besides its photos, and for every pixel of the two photos, bytes.
-BYTES_OF_A_WORKER, BYTES_PER_PIXEL = 250e6, 20
+BYTES_OF_A_WORKER, BYTES_PER_PIXEL = 250e6, 23
 EPOCH = datetime(1970, 1, 1)
 MICROSECOND = timedelta(microseconds=1)
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -172,6 +173,37 @@ def test_a_killed_run_goes_on_where_it_was(rig: Path, folder: Path) -> None:
         assert not (folder / f".{stage}-shards").exists()
         (folder / "whole.h5.tmp").rename(folder / "whole.h5")
     assert run(folder, *stages["align"], "--out", "align.h5").stdout.count("earlier run") == 0
+
+
+@pytest.mark.slow
+def test_a_cluster_of_which_a_worker_dies_writes_the_same_files(rig: Path, folder: Path) -> None:
+    from distributed import LocalCluster
+
+    common = ("--phone", "iphone", "--root", str(rig), "--metrics", "m.json")
+    here = LocalCluster(
+        n_workers=3, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+    )
+    with here as cluster:
+        workers = [worker.pid for worker in cluster.workers.values()]
+
+        def kill_one() -> None:
+            scratch = folder / ".align-shards"
+            while not list(scratch.glob("[!.]*.h5")):
+                time.sleep(0.01)
+            os.kill(workers[0], signal.SIGKILL)
+
+        killer = threading.Thread(target=kill_one)
+        killer.start()
+        for place in ([], ["--cluster", cluster.scheduler_address]):
+            name = "align" if place else "local"
+            done = run(folder, "align", *common, "--out", f"{name}.h5", *place)
+            assert done.returncode == 0, done.stderr
+            patches = ("--aligned", "local.h5", "--out", f"{name}-patches.h5", *place)
+            done = run(folder, "patches", *common, *patches)
+            assert done.returncode == 0, done.stderr
+        killer.join()
+    for first, second in (("align", "local"), ("align-patches", "local-patches")):
+        assert (folder / f"{first}.h5").read_bytes() == (folder / f"{second}.h5").read_bytes()
 
 
 def test_explain_shows_how_a_pair_is_judged(rig: Path, folder: Path) -> None:
