@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ppcn.workers import worker_count
+from ppcn.machine import worker_count
 
 Workers = Annotated[
     int | None,

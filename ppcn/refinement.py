@@ -137,17 +137,18 @@ def agreement_map(phone: Grey, dslr: Grey, found: Alignment) -> Grey:
 
 
 def _pyramid(phone: Grey, dslr: Grey, found: Alignment, finest: int) -> list[Level]:
-    """Levels from coarse to fine; the finest has a long side of at most `finest` px."""
+    """Levels from coarse to fine; the finest has a long side of at most `finest` px if it can."""
     levels: list[Level] = []
     shrink, dslr_shrink = 1, 1
     while True:
-        if max(size_of(phone)) <= finest:
+        last = max(size_of(phone)) <= COARSEST or min(size_of(phone)) < 4 * CELL
+        if last or max(size_of(phone)) <= finest:
             scale = found.dslr_scale() * shrink
             while dslr_shrink * 1.7 < scale:
                 dslr, dslr_shrink = _halve(dslr), dslr_shrink * 2
             sharp = low_pass(dslr, scale / dslr_shrink)
             levels.insert(0, Level(_whole_cells(phone), sharp, shrink, dslr_shrink))
-        if max(size_of(phone)) <= COARSEST or min(size_of(phone)) < 4 * CELL:
+        if last:
             return levels
         phone, shrink = _halve(phone), shrink * 2
 

@@ -109,6 +109,16 @@ def test_pairs_that_do_not_match_are_refused_with_a_reason(
         assert align_pair(other, scene, params.align).status != OK
 
 
+@pytest.mark.parametrize("size", [(6000, 140), (140, 2000), (129, 131)])
+def test_odd_shapes_go_through(scene: np.ndarray, params: Params, size: tuple[int, int]) -> None:
+    stretched = cv2.resize(scene, size, interpolation=cv2.INTER_AREA)
+    points = np.array([[60.0, 70.0], [100.0, 100.0]])
+    for refine_size, close in ((8000, 0.3), (1000, 4)):
+        found = align_pair(stretched, stretched, changed(params, refine_size=refine_size))
+        assert found.status == OK
+        assert found.to_dslr(points) == pytest.approx(points, abs=close)
+
+
 def test_a_place_that_has_changed_is_refused(scene: np.ndarray, params: Params) -> None:
     """A corner still matches, enough for a homography; the rest has nothing in common with it."""
     other = read_photo(Path("data/sample/tea-gardens.jpg"))[200:1000, 200:1400].copy()
