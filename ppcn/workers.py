@@ -171,8 +171,7 @@ class _LocalPool:
         return self._workers
 
     def submit(self, function: Callable[[Task], Result], task: Task) -> Future[Result]:
-        with _interrupts_kept_back():
-            return self._threads.submit(self._run_apart, function, task)
+        return self._threads.submit(self._run_apart, function, task)
 
     def _run_apart(self, function: Callable[[Task], Result], task: Task) -> Result:
         try:
@@ -180,7 +179,9 @@ class _LocalPool:
         except IndexError:
             process = self._new_process()
         try:
-            return process.submit(run_on_one_thread, function, task).result()
+            with _interrupts_kept_back():
+                future = process.submit(run_on_one_thread, function, task)
+            return future.result()
         except BrokenProcessPool:
             process.shutdown()
             process = self._new_process()
@@ -212,7 +213,7 @@ def _end_with(lifeline: Connection) -> None:
 
 @contextmanager
 def _interrupts_kept_back() -> Iterator[None]:
-    """Threads started meanwhile, and their processes, never see Ctrl-C."""
+    """Processes started meanwhile never see Ctrl-C, not even while they are starting."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield

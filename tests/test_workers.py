@@ -219,7 +219,7 @@ from pathlib import Path
 from ppcn.workers import run_in_order
 from test_workers import jobs, stay
 try:
-    list(run_in_order(stay, jobs(20, Path(sys.argv[1])), workers=2))
+    list(run_in_order(stay, jobs(3, Path(sys.argv[1])), workers=3))
 except KeyboardInterrupt:
     sys.exit(130)
 """
