@@ -4,14 +4,19 @@ Nothing heavy is imported here: worker processes import this module again.
 """
 
 import os
+import signal
 import sys
 
+# What HDF5 says of it.
+DISK_FULL = "errno = 28"
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "4294967296"}
 
 
 def main() -> None:
-    """Run one command; exit code 1 for an error of the user's, 130 for Ctrl-C."""
+    """Run one command; exit code 1 for an error of the user's, 130 for Ctrl-C, 143 for SIGTERM."""
     _keep_freed_memory()
+    # Like Ctrl-C, so that nothing half-written stays behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         from pipeline.app import app
         from ppcn.errors import UserError
@@ -20,6 +25,10 @@ def main() -> None:
             app(prog_name="ppcn-pipeline")
         except (UserError, OSError) as error:
             sys.exit(f"error: {error}")
+        except RuntimeError as error:
+            if DISK_FULL not in str(error):
+                raise
+            sys.exit("error: no space left on the disk; free some and run again")
     except ImportError as error:
         sys.exit(_explain_import(error))
     except KeyboardInterrupt:

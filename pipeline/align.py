@@ -14,17 +14,18 @@ from pipeline.options import (
     Phone,
     Reference,
     Root,
+    check_outputs,
     check_phone,
     load_params,
 )
 from pipeline.processes import Cluster, Workers, process_count
 from pipeline.progress import showing
-from ppcn.aligning import AlignTask, align_files
-from ppcn.alignments import create_alignments, open_alignments
+from ppcn.aligning import Aligned, AlignTask, align_files
+from ppcn.alignments import AlignmentWriter, create_alignments, open_alignments
 from ppcn.artifacts import write_csv, write_json
 from ppcn.errors import UserError
 from ppcn.geometry import OK, Alignment
-from ppcn.pairs import find_pairs, memory_of
+from ppcn.pairs import Pair, find_pairs, memory_of
 from ppcn.shards import scratch_for
 from ppcn.workers import run_in_order
 
@@ -63,33 +64,41 @@ def align(
         show(explain, pairs, params, Path("report/explain") / phone)
         return
     metrics = metrics or Path(f"metrics/align/{phone}.json")
+    check_outputs(out, metrics)
     attributes = {"phone": phone, "reference": reference, "params": params.align.model_dump()}
     rows = []
     earlier = 0
-    with (
-        showing(f"align {phone}") as report,
-        scratch_for(out) as scratch,
-        create_alignments(out, root, attributes) as writer,
-    ):
-        tasks = [AlignTask(pair, params.align, scratch) for pair in pairs]
+    with showing(f"align {phone}") as report, scratch_for(out) as scratch:
+        tasks = [AlignTask(pair, root, params.align, scratch) for pair in pairs]
         processes = process_count(workers, cluster, memory_of(pairs))
-        with closing(run_in_order(align_files, tasks, processes, cluster)) as shards:
-            for pair, (shard, was_there) in zip(pairs, shards, strict=True):
-                with open_alignments(shard) as one:
-                    found = one[pair.stem]
-                writer.add(pair, found)
-                rows.append(_row(pair.stem, found))
-                earlier += was_there
+        with (
+            create_alignments(out, root, attributes) as writer,
+            closing(run_in_order(align_files, tasks, processes, cluster)) as results,
+        ):
+            for pair, result in zip(pairs, results, strict=True):
+                rows.append(_row(pair.stem, _take(result, pair, writer)))
+                earlier += result.was_there
                 report(len(rows), len(pairs), {})
-        refused = {row["stem"]: row["status"] for row in rows if row["status"] != OK}
-        _tell(refused, unpaired, earlier)
-        if len(refused) == len(pairs):
-            raise UserError(
-                f"{root}: none of {len(pairs)} pairs could be aligned; see the reasons above"
-            )
-    write_csv(metrics.with_suffix(".csv"), rows)
-    write_json(metrics, _summary(rows, refused, unpaired))
+            refused = {row["stem"]: row["status"] for row in rows if row["status"] != OK}
+            _tell(refused, unpaired, earlier)
+            if len(refused) == len(pairs):
+                raise UserError(
+                    f"{root}: none of {len(pairs)} pairs could be aligned; see the reasons above"
+                )
+        write_csv(metrics.with_suffix(".csv"), rows)
+        write_json(metrics, _summary(rows, refused, unpaired))
     typer.echo(f"aligned {len(pairs) - len(refused)} of {len(pairs)} pairs")
+
+
+def _take(result: Aligned, pair: Pair, writer: AlignmentWriter) -> Alignment:
+    """Store what became of a pair."""
+    if result.shard is None:
+        found, digests = Alignment(result.reason, (0, 0), (0, 0)), ["", ""]
+    else:
+        with open_alignments(result.shard) as one:
+            found, digests = one[pair.stem], one.digests(pair.stem)
+    writer.add(pair, found, digests)
+    return found
 
 
 def _tell(refused: Mapping[str, str], unpaired: Mapping[str, str], earlier: int) -> None:

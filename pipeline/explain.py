@@ -30,6 +30,8 @@ def explain(stem: str, pairs: Sequence[Pair], params: Params, folder: Path) -> N
     found, evidence = examine_pair(phone, dslr, params.align)
     windows = cut_patches(phone, dslr, found, params.patches)[1] if found.status == OK else []
     pictures = explain_pair(phone, dslr, found, evidence, windows, params.patches.size)
+    for old in (folder / stem).glob("*.png"):
+        old.unlink()
     for name, picture in pictures.items():
         path = folder / stem / f"{name}.png"
         write_photo(path, picture)

@@ -1,6 +1,7 @@
 """Command-line options and checks that several commands share."""
 
 import difflib
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -53,6 +54,25 @@ def check_phone(params: Params, phone: str, root: Path | None) -> None:
             f"unknown phone '{phone}'; the nearest of params.yaml is '{near}' "
             f"(add it under phones:, or name its photos' folder with --root)"
         )
+
+
+def check_outputs(out: Path, metrics: Path) -> None:
+    """Refuse places that cannot be written, before the work and not after it.
+
+    Raises:
+        UserError: `out` is a folder, or `metrics` is no .json beside which a .csv can lie.
+    """
+    if out.is_dir():
+        raise UserError(f"{out}: is a folder; name a file")
+    if metrics.suffix != ".json":
+        raise UserError(f"{metrics}: must end in .json; a .csv of that name is written beside it")
+    for folder in (out.parent, metrics.parent):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{folder}: cannot be made: {error.strerror}") from None
+        if not os.access(folder, os.W_OK):
+            raise UserError(f"{folder}: cannot be written to")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ from pipeline.options import (
     Phone,
     Reference,
     Root,
+    check_outputs,
     check_phone,
     load_params,
 )
@@ -55,13 +56,20 @@ def patches(
     """Cut matching windows by cross-correlation; refused ones are counted by reason."""
     params = load_params(params_file)
     check_phone(params, phone, root)
-    root, reference = root or Path(params.data.root), reference or params.data.reference
+    root = root or Path(params.data.root)
     aligned = aligned or Path(f"data/aligned/{phone}.h5")
     out = out or Path(f"data/patches/{phone}.h5")
     quicklook = quicklook or Path(f"data/quicklook/{phone}")
     metrics = metrics or Path(f"metrics/patches/{phone}.json")
+    check_outputs(out, metrics)
+    if not params.patches.max_shift:
+        raise UserError("patches.max_shift is 0; it must be at least 1 px")
+    if cluster:
+        root, aligned, out = root.absolute(), aligned.absolute(), out.absolute()
     with open_alignments(aligned) as alignments:
-        stems = alignments.aligned
+        if reference not in (None, alignments.reference):
+            raise UserError(f"{aligned}: its reference is {alignments.reference}, not {reference}")
+        reference, stems = alignments.reference, alignments.aligned
         pairs = [alignments.pair(stem, root) for stem in stems]
     splits = assign_splits(stems, params.patches.split, params.seed)
     values = {"seed": params.seed, **params.patches.model_dump()}
@@ -69,33 +77,36 @@ def patches(
     seen: set[bytes] = set()
     rows: list[dict[str, Any]] = []
     earlier = 0
-    with (
-        showing(f"patches {phone}") as report,
-        scratch_for(out) as scratch,
-        create_hdf5(out, attributes) as file,
-    ):
-        places = (root.absolute(), aligned.absolute(), params.patches, scratch.absolute())
-        tasks = [CutTask(stem, *places) for stem in stems]
-        writer = PatchWriter(file, stems, params.patches.size)
+    with showing(f"patches {phone}") as report, scratch_for(out) as scratch:
+        tasks = [CutTask(stem, root, aligned, params.patches, scratch) for stem in stems]
         processes = process_count(workers, cluster, memory_of(pairs))
-        with closing(run_in_order(cut_files, tasks, processes, cluster)) as shards:
+        with (
+            create_hdf5(out, attributes) as file,
+            closing(run_in_order(cut_files, tasks, processes, cluster)) as shards,
+        ):
+            writer = PatchWriter(file, stems, params.patches.size)
             for index, (stem, (shard, was_there)) in enumerate(zip(stems, shards, strict=True)):
                 row = {"stem": stem, "split": SPLIT_NAMES[splits[stem]]}
                 rows.append(row | _take(shard, writer, index, splits[stem], seen, quicklook / stem))
                 earlier += was_there
                 report(index + 1, len(tasks), {"kept": writer.count})
-        counts = {reason: sum(row[reason] for row in rows) for reason in REASONS}
-        if not writer.count:
-            raise UserError(
-                f"{root}: no window passed the gates {counts}; see patches in params.yaml"
-            )
-        file.attrs["refused"] = json.dumps(counts)
-        summary = _summary(file, counts, params.patches)
+            counts = {reason: sum(row[reason] for row in rows) for reason in REASONS}
+            if not writer.count:
+                raise UserError(f"{root}: {_why_none(counts, params.patches)}")
+            file.attrs["refused"] = json.dumps(counts)
+            summary = _summary(file, counts, params.patches)
+        write_csv(metrics.with_suffix(".csv"), rows)
+        write_json(metrics, summary)
     if earlier:
         typer.echo(f"{earlier} pairs had been done by an earlier run")
-    write_csv(metrics.with_suffix(".csv"), rows)
-    write_json(metrics, summary)
     typer.echo(f"kept {summary['kept']} of {summary['windows']} windows; refused: {counts}")
+
+
+def _why_none(counts: Mapping[str, int], params: Patches) -> str:
+    refused = {reason: number for reason, number in counts.items() if number}
+    if not refused:
+        return f"no window of {params.size} px fits on what both cameras see; reduce patches.size"
+    return f"no window passed the gates {refused}; see patches in params.yaml"
 
 
 def _take(

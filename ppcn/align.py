@@ -15,6 +15,8 @@ from ppcn.refinement import agreement_map, refine
 AGREES = 0.5
 # px; a smaller photo holds no window and too little to match.
 SMALLEST = 128
+# px; OpenCV samples no larger photo.
+LARGEST = 32766
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,16 @@ class Evidence:
         here: (M, 2) the phone's matched points.
         there: (M, 2) the DSLR's.
         inlier: (M,) which of them agree on one homography.
-        agreement: (rows, columns) correlation around every 16 px, NaN where nothing is known;
-            empty where the pair was refused before.
+        agreement: (rows, columns) correlation around the middle of every square of `cell` phone
+            px, NaN where nothing is known; empty where the pair was refused before.
+        cell: side of such a square, px.
     """
 
     here: Array
     there: Array
     inlier: NDArray[np.bool_]
     agreement: Array = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    cell: int = 1
 
 
 def align_pair(phone: Photo, dslr: Photo, params: Align) -> Alignment:
@@ -52,9 +56,11 @@ def align_pair(phone: Photo, dslr: Photo, params: Align) -> Alignment:
 def examine_pair(phone: Photo, dslr: Photo, params: Align) -> tuple[Alignment, Evidence]:
     """Like `align_pair`; also returns what the alignment was judged by."""
     sizes = (size_of(phone), size_of(dslr))
+    unseen = Evidence(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0, bool))
     if min(*sizes[0], *sizes[1]) < SMALLEST:
-        unseen = Evidence(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0, bool))
         return Alignment(f"a photo is less than {SMALLEST} px wide or high", *sizes), unseen
+    if max(*sizes[0], *sizes[1]) > LARGEST:
+        return Alignment(f"a photo is more than {LARGEST} px wide or high", *sizes), unseen
     greys = (luminance(phone), luminance(dslr))
     here, there = match_keypoints(*greys, params)
     found = Alignment(OK, *sizes, matches=len(here))
@@ -75,7 +81,8 @@ def examine_pair(phone: Photo, dslr: Photo, params: Align) -> tuple[Alignment, E
     if found.overlap() < params.min_overlap:
         reason = f"common part is only {found.overlap():.0%} of the phone's photo"
         return found.refuse(reason), evidence
-    evidence = replace(evidence, agreement=agreement_map(*greys, found))
+    agreement, cell = agreement_map(*greys, found)
+    evidence = replace(evidence, agreement=agreement, cell=cell)
     return _judge(found, evidence, params), evidence
 
 

@@ -3,14 +3,26 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+import numpy as np
+
 from ppcn.align import align_pair
 from ppcn.alignments import create_alignments
 from ppcn.errors import UserError
-from ppcn.geometry import Alignment
 from ppcn.images import read_photo
 from ppcn.pairs import Pair
 from ppcn.params import Align
-from ppcn.shards import keep
+from ppcn.shards import keep, photo_digest
+
+# What numerical libraries raise for data that nobody foresaw.
+UNFORESEEN = (
+    cv2.error,
+    ArithmeticError,
+    IndexError,
+    MemoryError,
+    ValueError,
+    np.linalg.LinAlgError,
+)
 
 
 @dataclass(frozen=True)
@@ -19,11 +31,13 @@ class AlignTask:
 
     Attributes:
         pair: the photos.
+        root: folder of photo folders.
         params: the `align` group of params.yaml.
         scratch: folder of the shards.
     """
 
     pair: Pair
+    root: Path
     params: Align
     scratch: Path
 
@@ -33,20 +47,38 @@ class AlignTask:
         return self.pair.stem
 
 
-def align_files(task: AlignTask) -> tuple[Path, bool]:
-    """Align one pair; a photo that cannot be read refuses the pair with its reason.
+@dataclass(frozen=True)
+class Aligned:
+    """What became of a pair.
 
-    Returns:
-        Its shard, an alignment file of one pair, and whether an earlier run had made it.
+    Attributes:
+        shard: an alignment file of this pair alone; None if its photos could not be used at all.
+        reason: why not.
+        was_there: an earlier run had made the shard.
+    """
+
+    shard: Path | None
+    reason: str = ""
+    was_there: bool = False
+
+
+def align_files(task: AlignTask) -> Aligned:
+    """Align one pair; a photo that cannot be read or used refuses the pair with its reason.
+
+    Such a refusal is not kept: another run may find the photo mended or the reader installed.
     """
     pair = task.pair
+    try:
+        digests = [photo_digest(path) for path in (pair.phone, pair.dslr)]
 
-    def write(path: Path) -> None:
-        try:
+        def write(path: Path) -> None:
             found = align_pair(read_photo(pair.phone), read_photo(pair.dslr), task.params)
-        except UserError as error:
-            found = Alignment(str(error), (0, 0), (0, 0))
-        with create_alignments(path, pair.phone.parent, {}) as writer:
-            writer.add(pair, found)
+            with create_alignments(path, task.root, {}) as writer:
+                writer.add(pair, found, digests)
 
-    return keep(task.scratch, [pair.phone, pair.dslr], (pair.stem, task.params), write)
+        shard, was_there = keep(task.scratch, digests, (pair.stem, task.params), write)
+    except UserError as error:
+        return Aligned(None, str(error).replace(f"{task.root}/", ""))
+    except UNFORESEEN as error:
+        return Aligned(None, f"cannot be aligned ({type(error).__name__}: {error})")
+    return Aligned(shard, was_there=was_there)

@@ -2,11 +2,12 @@
 
 Each group holds the datasets `homography` (3, 3), `displacement` (rows, columns, 2) float16 and
 `crop`, the other fields of an Alignment as attributes, and as `phone_file` and `dslr_file` the
-photos, relative to the folder of photo folders where they lie in it.
+photos, relative to the folder of photo folders where they lie in it, with the digests of both.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,14 @@ class AlignmentWriter:
         self.file = file
         self.root = root
 
-    def add(self, pair: Pair, found: Alignment) -> None:
-        """Store the geometry of one pair; no pixels are stored."""
+    def add(self, pair: Pair, found: Alignment, digests: Sequence[str]) -> None:
+        """Store the geometry of one pair; no pixels are stored.
+
+        Args:
+            pair: the photos.
+            found: their alignment.
+            digests: of the phone's photo and the DSLR's; empty where they cannot be read.
+        """
         group = self.file.create_group(pair.stem)
         group["homography"] = found.homography.astype(np.float64)
         fields = np.asarray(found.displacement, np.float16)
@@ -45,6 +52,7 @@ class AlignmentWriter:
         for name, path in (("phone_file", pair.phone), ("dslr_file", pair.dslr)):
             inside = path.is_relative_to(self.root)
             group.attrs[name] = str(path.relative_to(self.root) if inside else path)
+        group.attrs["sha256"] = list(digests)
 
 
 @contextmanager
@@ -68,8 +76,17 @@ class AlignmentSet:
     def __init__(self, path: Path, file: h5py.File) -> None:
         self.path = path
         self._file = file
+
+    @property
+    def reference(self) -> str:
+        """Folder name of the better camera."""
+        return str(self._file.attrs["reference"])
+
+    @cached_property
+    def status(self) -> dict[str, str]:
+        """By stem, the reason of refusal or "ok" (geometry.OK)."""
         try:
-            self.status = {stem: str(group.attrs["status"]) for stem, group in file.items()}
+            return {stem: str(group.attrs["status"]) for stem, group in self._file.items()}
         except (KeyError, AttributeError):
             raise self._foreign() from None
 
@@ -80,15 +97,15 @@ class AlignmentSet:
 
     def __getitem__(self, stem: str) -> Alignment:
         """The alignment of one pair."""
-        group = self._file[stem]
         try:
+            group = self._file[stem]
             values = {name: group.attrs[name].item() for name in NUMBERS}
             for name in ("phone_size", "dslr_size"):
                 values[name] = tuple(group.attrs[name].tolist())
             values["homography"] = group["homography"][()]
             values["displacement"] = group["displacement"][()].astype(np.float32)
             values["crop"] = tuple(group["crop"][()].tolist())
-            return Alignment(self.status[stem], **values)
+            return Alignment(str(group.attrs["status"]), **values)
         except (KeyError, AttributeError):
             raise self._foreign() from None
 
@@ -96,6 +113,10 @@ class AlignmentSet:
         """The photos of one pair, under the folder of photo folders."""
         files = (root / str(self._file[stem].attrs[name]) for name in ("phone_file", "dslr_file"))
         return Pair(stem, *files)
+
+    def digests(self, stem: str) -> list[str]:
+        """The digests of the photos that were aligned."""
+        return [str(digest) for digest in self._file[stem].attrs["sha256"]]
 
     def _foreign(self) -> UserError:
         return UserError(f"{self.path}: not an alignment file; remake it with '{ALIGNED_BY}'")

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -18,6 +17,7 @@ import numpy as np
 
 from ppcn.errors import UserError
 from ppcn.machine import run_on_one_thread
+from ppcn.shards import code_digest
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -143,7 +143,7 @@ class _Call:
 @cache
 def _versions() -> dict[str, str]:
     """Versions that can change a result."""
-    return {"ppcn": version("ppcn"), "OpenCV": cv2.__version__, "NumPy": np.__version__}
+    return {"ppcn": code_digest()[:12], "OpenCV": cv2.__version__, "NumPy": np.__version__}
 
 
 def _run_elsewhere(

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
+from ppcn.aligning import UNFORESEEN
 from ppcn.alignments import open_alignments
 from ppcn.artifacts import create_hdf5
 from ppcn.datasets import PatchWriter
 from ppcn.errors import UserError
-from ppcn.geometry import size_of
 from ppcn.images import encode_jpeg, read_photo
 from ppcn.params import Patches
 from ppcn.patches import KEPT, REASONS, Window, cut_patches
 from ppcn.quicklook import quick_look
-from ppcn.shards import keep
+from ppcn.shards import keep, photo_digest
 
 OUTCOMES = (KEPT, *REASONS)
 QUICK_LOOK_QUALITY = 80
@@ -56,12 +56,20 @@ def cut_files(task: CutTask) -> tuple[Path, bool]:
     """
     with open_alignments(task.aligned) as alignments:
         found, pair = alignments[task.stem], alignments.pair(task.stem, task.root)
+        aligned = alignments.digests(task.stem)
+    digests = [photo_digest(path) for path in (pair.phone, pair.dslr)]
+    for path, before, now in zip((pair.phone, pair.dslr), aligned, digests, strict=True):
+        if before != now:
+            raise UserError(f"{path}: changed since it was aligned; run align again")
 
     def write(path: Path) -> None:
         phone, dslr = read_photo(pair.phone), read_photo(pair.dslr)
-        if (size_of(phone), size_of(dslr)) != (found.phone_size, found.dslr_size):
-            raise UserError(f"{pair.phone}: changed since it was aligned; run align again")
-        patches, windows = cut_patches(phone, dslr, found, task.params)
+        try:
+            patches, windows = cut_patches(phone, dslr, found, task.params)
+        except UNFORESEEN as error:
+            raise UserError(
+                f"{pair.phone}: cannot be cut ({type(error).__name__}: {error}); leave it out"
+            ) from error
         size = task.params.size
         look = encode_jpeg(quick_look(phone, dslr, found, windows, size), QUICK_LOOK_QUALITY)
         with create_hdf5(path, {}) as file:
@@ -71,7 +79,7 @@ def cut_files(task: CutTask) -> tuple[Path, bool]:
 
     params = task.params.model_dump(exclude={"split"})
     geometry = [v.tobytes() for v in (found.homography, found.displacement, np.array(found.crop))]
-    return keep(task.scratch, [pair.phone, pair.dslr], (task.stem, params, geometry), write)
+    return keep(task.scratch, digests, (task.stem, params, geometry), write)
 
 
 def _table(windows: list[Window]) -> np.ndarray:

@@ -21,6 +21,7 @@ from ppcn.images import capture_time, list_photos, photo_size
 FEW = 0.25
 # What a worker needs besides its photos, and for every pixel of the two photos, bytes.
 BYTES_OF_A_WORKER, BYTES_PER_PIXEL = 250e6, 23
+LONGEST_STEM = 240
 EPOCH = datetime(1970, 1, 1)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -151,12 +152,12 @@ def _by_time(
         if reason := _why_alone(index, dslrs, phones, to_phone, to_dslr, tolerance):
             unpaired[name] = reason
     if len(pairs) < max(1.0, FEW * min(len(phones.names), len(dslrs.names))):
-        median = float(np.median([near.gap for near in to_dslr])) / 1e6
+        lag, agreeing = _most_common_lag(phones, dslrs, tolerance)
         raise UserError(
             f"{root}: only {len(pairs)} of {len(phones.names)} photos of {phone}/ pair with one "
-            f"of {reference}/ within {tolerance:g} s (data.pair_tolerance), where the nearest was "
-            f"taken {median:+.1f} s later in the median; if the clocks differ, add that to "
-            f"data.clock_offset ({clock_offset:g} s), else name a manifest as data.pair_by"
+            f"of {reference}/ within {tolerance:g} s (data.pair_tolerance); most, {agreeing}, "
+            f"would if {lag:+.1f} s were added to data.clock_offset ({clock_offset:g} s); if the "
+            "clocks do not differ so, name a manifest as data.pair_by"
         )
     return pairs, unpaired
 
@@ -202,6 +203,15 @@ def _nearest(own: _Moments, other: _Moments) -> list[_Nearest]:
     return found
 
 
+def _most_common_lag(own: _Moments, other: _Moments, tolerance: float) -> tuple[float, int]:
+    """By how many seconds most photos of `own` are before one of `other`, and how many are."""
+    lags = np.sort((other.local[None] - own.local[:, None]).ravel())
+    reach = max(1, round(2 * tolerance * 1e6))
+    within = np.searchsorted(lags, lags + reach, side="right") - np.arange(len(lags))
+    first = int(within.argmax())
+    return float(np.median(lags[first : first + within[first]])) / 1e6, int(within[first])
+
+
 def _why_alone(
     index: int,
     own: _Moments,
@@ -234,8 +244,11 @@ def _by_manifest(root: Path, by: str) -> list[Pair]:
         for photo in photos:
             if not photo.is_file():
                 raise UserError(f"{where}: no photo {photo}")
-        if stem == "." or "/" in stem or "\0" in stem:
-            raise UserError(f"{where}: the stem {stem!a} cannot name an HDF5 group; leave '/' out")
+        if stem in (".", "..") or "/" in stem or "\0" in stem or len(stem.encode()) > LONGEST_STEM:
+            raise UserError(
+                f"{where}: the stem {stem[:40]!a} cannot name a file; leave '/' out and use "
+                f"at most {LONGEST_STEM} bytes"
+            )
         keys: list[Path | str] = [*(photo.resolve() for photo in photos), stem]
         for key in keys:
             if key in listed:

@@ -116,23 +116,28 @@ class _Cutter:
             return None, Window(xy, "flat", 0)
         found = self._search(x, y)
         best = max(found, key=lambda position: position.score)
-        if best.score <= self.params.min_ncc - WARPING_GAIN:
-            return None, Window(xy, "low_correlation", best.score)
-        if not _has_features(best.scores):
-            return None, Window(xy, "flat", best.score)
-        if np.abs(best.shift).max() > self.params.max_shift:
-            return None, Window(xy, "shift_at_limit", best.score)
-        if not _stands_alone(best.scores):
-            return None, Window(xy, "repeated_texture", best.score)
+        if reason := self._doubt(best):
+            return None, Window(xy, reason, best.score)
         # Turning the laid-over photo blurs it, which flatters its score: the warped patch decides.
-        patches = [self._warped(xy, found[0])]
-        if best is not found[0]:
-            patches.append(self._warped(xy, best))
+        candidates = [best]
+        if best is not found[0] and not self._doubt(found[0]):
+            candidates.append(found[0])
+        patches = [self._warped(xy, position) for position in candidates]
         patch = max(filter(None, patches), key=lambda p: p.ncc, default=None)
         if patch is None:
             return None, Window(xy, "outside_overlap", 0)
         fault = self._fault(patch)
         return (None if fault else patch), Window(xy, fault or KEPT, patch.ncc)
+
+    def _doubt(self, position: _Position) -> str:
+        """Why the search does not settle where the window lies; empty if it does."""
+        if position.score <= self.params.min_ncc - WARPING_GAIN:
+            return "low_correlation"
+        if not _has_features(position.scores):
+            return "flat"
+        if np.abs(position.shift).max() > self.params.max_shift:
+            return "shift_at_limit"
+        return "" if _stands_alone(position.scores) else "repeated_texture"
 
     def _warped(self, xy: tuple[int, int], position: _Position) -> Patch | None:
         """The patch at a position, unless the DSLR does not see all of it."""

@@ -62,7 +62,6 @@ OUTCOMES = {
 # Squares of a checkerboard, and arrows of a displacement, along the width.
 SQUARES, ARROWS = 10, 32
 # Phone px around each value of an agreement.
-CELL = 16
 # Remaining errors are drawn so many times as long; one of WORST px has the last shade.
 MAGNIFIED, WORST = 10, 2.0
 # Width of the pictures that explain, px.
@@ -271,7 +270,7 @@ def _pins(
 
 def _correlation(small: Photo, alignment: Alignment, evidence: Evidence) -> Photo:
     """The agreement around every place, hatched where there is no texture to tell by."""
-    side = np.divide(alignment.phone_size, size_of(small)) / CELL
+    side = np.divide(alignment.phone_size, size_of(small)) / evidence.cell
     rows, columns = (
         np.minimum((np.arange(n) + 0.5) * s, m - 1).astype(int)
         for n, s, m in zip(small.shape[:2], side[::-1], evidence.agreement.shape, strict=True)

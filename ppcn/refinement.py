@@ -118,11 +118,12 @@ def refine(phone: Grey, dslr: Grey, found: Alignment, lens: Lens, params: Align)
     return replace(found, displacement=displacement.astype(np.float32), step=step)
 
 
-def agreement_map(phone: Grey, dslr: Grey, found: Alignment) -> Grey:
-    """How the two photos, at half the phone's size, correlate around every cell of 8 px.
+def agreement_map(phone: Grey, dslr: Grey, found: Alignment) -> tuple[Grey, int]:
+    """How the two photos, at half the phone's size, correlate around every cell.
 
     Returns:
-        (rows, columns) float32, -1 to 1; NaN where the phone is flat or the DSLR sees nothing.
+        (rows, columns) float32, -1 to 1, NaN where the phone is flat or the DSLR sees nothing; and
+        the side of a cell in full-size phone px.
     """
     level = _pyramid(phone, dslr, found, (max(size_of(phone)) + 1) // 2)[-1]
     moved = sample_displacement(found.displacement, found.step, level.nodes)
@@ -133,7 +134,7 @@ def agreement_map(phone: Grey, dslr: Grey, found: Alignment) -> Grey:
     both, first, second, seen = (cv2.blur(s, (5, 5)) for s in np.concatenate(sums, axis=1))
     known = (first > TEXTURED * np.maximum(seen, 0.5)) & (second > 0)
     norm = np.sqrt(np.where(known, first * second, 1))
-    return np.where(known, both / norm, np.nan).astype(np.float32)
+    return np.where(known, both / norm, np.nan).astype(np.float32), level.step
 
 
 def _pyramid(phone: Grey, dslr: Grey, found: Alignment, finest: int) -> list[Level]:

@@ -29,23 +29,20 @@ def scratch_for(out: Path) -> Iterator[Path]:
 
 
 def keep(
-    folder: Path, files: Sequence[Path], settings: Any, write: Callable[[Path], None]
+    folder: Path, digests: Sequence[str], settings: Any, write: Callable[[Path], None]
 ) -> tuple[Path, bool]:
     """The shard of some files and settings, written now unless it is there and whole.
 
     Args:
         folder: the scratch folder.
-        files: the photos.
+        digests: of the photos.
         settings: whatever else the content depends on; told apart by its repr.
         write: writes the shard as HDF5, all of it or nothing.
 
     Returns:
         Its path, and whether it was there.
-
-    Raises:
-        UserError: a photo is missing.
     """
-    parts = [_code(), repr(settings), *(_digest(path) for path in files)]
+    parts = [code_digest(), repr(settings), *digests]
     name = hashlib.sha256("\n".join(parts).encode()).hexdigest()
     path = folder / f"{name}.h5"
     if _is_whole(path):
@@ -54,7 +51,12 @@ def keep(
     return path, False
 
 
-def _digest(path: Path) -> str:
+def photo_digest(path: Path) -> str:
+    """SHA-256 of a photo's file.
+
+    Raises:
+        UserError: it cannot be read.
+    """
     try:
         return sha256(path)
     except OSError as error:
@@ -70,7 +72,7 @@ def _is_whole(path: Path) -> bool:
 
 
 @cache
-def _code() -> str:
+def code_digest() -> str:
     """Digest of this package's source and of the libraries' versions."""
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.rglob("*.py")):

@@ -171,12 +171,13 @@ def test_alignments_survive_writing(tmp_path: Path, scene: np.ndarray, params: P
     refused = Alignment("only 3 keypoint matches", (10, 20), (30, 40), matches=3)
     elsewhere = Path("/far/away/a.png")
     with create_alignments(tmp_path / "a.h5", tmp_path, {"phone": "p"}) as writer:
-        writer.add(Pair("a", tmp_path / "p/a.jpg", elsewhere), refused)
-        writer.add(Pair("b", tmp_path / "p/b.jpg", tmp_path / "c/b.png"), found)
+        writer.add(Pair("a", tmp_path / "p/a.jpg", elsewhere), refused, ["", ""])
+        writer.add(Pair("b", tmp_path / "p/b.jpg", tmp_path / "c/b.png"), found, ["12", "34"])
     with open_alignments(tmp_path / "a.h5") as loaded:
         assert loaded.status == {"a": refused.status, "b": OK}
         assert loaded.aligned == ["b"]
         again = loaded["b"]
+        assert loaded.digests("b") == ["12", "34"]
         moved = loaded.pair("b", Path("new"))
         assert loaded.pair("a", Path("new")).dslr == elsewhere
     points = np.array([[10.5, 20.0], [300.0, 400.0]])
@@ -191,8 +192,8 @@ def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
 
     with create_hdf5(tmp_path / "x.h5", {}) as file:
         file["something"] = [1]
-    with (
-        pytest.raises(UserError, match="not an alignment file"),
-        open_alignments(tmp_path / "x.h5"),
-    ):
-        pass
+    with open_alignments(tmp_path / "x.h5") as found:
+        with pytest.raises(UserError, match="not an alignment file"):
+            _ = found.aligned
+        with pytest.raises(UserError, match="not an alignment file"):
+            _ = found["something"]

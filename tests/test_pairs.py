@@ -125,6 +125,15 @@ def test_clocks_that_differ_are_shown_and_mended(tmp_path: Path, shoot: Shoot) -
         find_pairs(tmp_path, "p", "c", "time")
 
 
+def test_the_difference_that_most_photos_agree_on_is_named(tmp_path: Path, shoot: Shoot) -> None:
+    """The clocks differ by more than the session is long: the nearest photos say nothing."""
+    for index in range(9):
+        shoot(f"p/{index}.jpg", 60 * index)
+        shoot(f"c/{index}.jpg", 60 * index + 3601)
+    with pytest.raises(UserError, match=r"most, 9, would if \+3601\.0 s were added"):
+        find_pairs(tmp_path, "p", "c", "time")
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_times_against_brute_force(tmp_path: Path, shoot: Shoot, seed: int) -> None:
     chance = random.Random(seed)

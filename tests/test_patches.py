@@ -146,6 +146,21 @@ def test_a_shift_beyond_the_search_is_refused(scene: np.ndarray, params: Params)
     )
 
 
+def test_no_kept_window_is_shifted_by_more_than_the_limit(
+    scene: np.ndarray, params: Params
+) -> None:
+    """Neither the unturned place nor the turned one."""
+    turn = cv2.getRotationMatrix2D((449.5, 349.5), -0.25, 1)
+    true = np.vstack((turn, [0, 0, 1])) + np.array([[0, 0, 100.9], [0, 0, 50.8], [0, 0, 0]])
+    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
+    phone = cv2.warpPerspective(scene, true, (900, 700), flags=flags)
+    assumed = np.array([[1.0, 0, 100], [0, 1, 50], [0, 0, 1]])
+    settings = _fixed(params, size=48, max_shift=1, rotations=[-0.5, -0.25, 0, 0.25, 0.5])
+    kept, _ = cut_patches(phone, scene, _aligned(phone, scene, assumed), settings)
+    assert len(kept) > 20
+    assert max(np.abs(patch.shift).max() for patch in kept) <= 1
+
+
 def test_no_window_reaches_beyond_what_the_dslr_sees(scene: np.ndarray, params: Params) -> None:
     left = np.array([[1.0, 0, -500], [0, 1, 0], [0, 0, 1]])
     narrow = replace(_aligned(scene, scene, left), crop=(504, 0, 1200, 800))

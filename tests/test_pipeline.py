@@ -236,6 +236,43 @@ def test_a_pair_that_cannot_be_used_is_refused_by_name_and_the_run_goes_on(
         assert stem in done.stdout
 
 
+def test_what_changed_between_runs_is_seen(rig: Path, folder: Path) -> None:
+    """A mended photo is read again; another one of its name is not cut with the old geometry."""
+    shutil.copytree(rig, folder / "my")
+    photo = folder / "my/iphone/casa-mila.jpg"
+    whole = photo.read_bytes()
+    for other in (folder / "my/iphone").iterdir():
+        other.write_bytes(other.read_bytes()[:3000] if other == photo else b"")
+    common = ("--phone=iphone", "--root=my")
+    assert "none of 5 pairs" in refusal(folder, "align", *common)
+    shutil.copytree(rig / "iphone", folder / "my/iphone", dirs_exist_ok=True)
+    assert photo.read_bytes() == whole
+    assert "aligned 5 of 5" in run(folder, "align", *common).stdout
+    last = refusal(folder, "patches", *common, "--reference=nikon")
+    assert "its reference is canon, not nikon" in last
+    camera = folder / "my/canon/casa-mila.jpg"
+    pixels = read_photo(camera)
+    write_photo(camera, np.roll(pixels, 3, axis=1))
+    assert "my/canon/casa-mila.jpg: changed since it was aligned" in refusal(
+        folder, "patches", *common
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--out=here"], "here: is a folder"),
+        (["--metrics=m.csv"], "m.csv: must end in .json"),
+        (["--out=params.yaml/a.h5"], "params.yaml: cannot be made"),
+    ],
+)
+def test_places_that_cannot_be_written_are_refused_before_the_work(
+    rig: Path, folder: Path, options: list[str], message: str
+) -> None:
+    (folder / "here").mkdir()
+    assert message in refusal(folder, "align", "--phone=iphone", f"--root={rig}", *options)
+
+
 def test_a_run_in_which_every_pair_fails_is_an_error(folder: Path) -> None:
     random = np.random.default_rng(0)
     for camera in ("iphone", "canon"):
@@ -245,7 +282,7 @@ def test_a_run_in_which_every_pair_fails_is_an_error(folder: Path) -> None:
         folder, "align", "--phone", "iphone", "--root", "my"
     )
     assert not (folder / "data/aligned/iphone.h5").exists()
-    assert not (folder / "metrics").exists()
+    assert not list((folder / "metrics").rglob("*.json"))
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,7 @@ def test_agreement_is_shown_in_its_place(phone: Photo, dslr: Photo) -> None:
     agreement = np.ones((37, 56), np.float32)
     agreement[:, 28:] = 0
     agreement[:18] = np.nan
-    evidence = replace(_evidence(), agreement=agreement)
+    evidence = replace(_evidence(), agreement=agreement, cell=16)
     picture = explain_pair(phone, dslr, _aligned(), evidence, [], 100)["correlation"]
     body = picture[35:-35]
     good, bad = body[700:1000, 50:750].astype(int), body[700:1000, 850:1550].astype(int)

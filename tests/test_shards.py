@@ -4,14 +4,9 @@ import pytest
 
 from ppcn.artifacts import create_hdf5
 from ppcn.errors import UserError
-from ppcn.shards import keep, scratch_for
+from ppcn.shards import keep, photo_digest, scratch_for
 
-
-@pytest.fixture
-def photo(tmp_path: Path) -> Path:
-    path = tmp_path / "photo.jpg"
-    path.write_bytes(b"pixels")
-    return path
+PHOTO = "1234abcd"
 
 
 def _write(path: Path) -> None:
@@ -19,55 +14,50 @@ def _write(path: Path) -> None:
         file["x"] = [1, 2, 3]
 
 
-def test_a_shard_is_made_once_until_something_changes(tmp_path: Path, photo: Path) -> None:
+def test_a_shard_is_made_once_until_something_changes(tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
-    first = keep(scratch, [photo], {"a": 1}, _write)
+    first = keep(scratch, [PHOTO], {"a": 1}, _write)
     assert first[1] is False
-    assert keep(scratch, [photo], {"a": 1}, pytest.fail) == (first[0], True)
-    assert keep(scratch, [photo], {"a": 2}, _write)[1] is False
-    assert keep(scratch, [photo, photo], {"a": 1}, _write)[1] is False
-    photo.write_bytes(b"other pixels")
-    assert keep(scratch, [photo], {"a": 1}, _write)[1] is False
+    assert keep(scratch, [PHOTO], {"a": 1}, pytest.fail) == (first[0], True)
+    assert keep(scratch, [PHOTO], {"a": 2}, _write)[1] is False
+    assert keep(scratch, [PHOTO, PHOTO], {"a": 1}, _write)[1] is False
+    assert keep(scratch, ["other"], {"a": 1}, _write)[1] is False
     assert len(list(scratch.iterdir())) == 4
 
 
-def test_changed_code_finds_nothing(
-    tmp_path: Path, photo: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, _ = keep(tmp_path / "scratch", [photo], 1, _write)
-    monkeypatch.setattr("ppcn.shards._code", lambda: "other code")
-    other, was_there = keep(tmp_path / "scratch", [photo], 1, _write)
+def test_changed_code_finds_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, _ = keep(tmp_path / "scratch", [PHOTO], 1, _write)
+    monkeypatch.setattr("ppcn.shards.code_digest", lambda: "other code")
+    other, was_there = keep(tmp_path / "scratch", [PHOTO], 1, _write)
     assert other != path
     assert not was_there
 
 
 @pytest.mark.parametrize("damage", ["empty", "cut", "unmarked"])
-def test_a_half_written_shard_is_made_again(tmp_path: Path, photo: Path, damage: str) -> None:
+def test_a_half_written_shard_is_made_again(tmp_path: Path, damage: str) -> None:
     import h5py
 
-    path, _ = keep(tmp_path / "scratch", [photo], 1, _write)
+    path, _ = keep(tmp_path / "scratch", [PHOTO], 1, _write)
     if damage == "unmarked":
         with h5py.File(path, "r+") as file:
             del file.attrs["complete"]
     else:
         path.write_bytes(b"" if damage == "empty" else path.read_bytes()[:700])
-    assert keep(tmp_path / "scratch", [photo], 1, _write) == (path, False)
-    assert keep(tmp_path / "scratch", [photo], 1, pytest.fail)[1]
+    assert keep(tmp_path / "scratch", [PHOTO], 1, _write) == (path, False)
+    assert keep(tmp_path / "scratch", [PHOTO], 1, pytest.fail)[1]
 
 
-def test_scratch_goes_when_the_artifact_is_whole_and_stays_when_it_is_not(
-    tmp_path: Path, photo: Path
-) -> None:
+def test_scratch_goes_when_the_artifact_is_whole_and_stays_when_it_is_not(tmp_path: Path) -> None:
     out = tmp_path / "out.h5"
     with pytest.raises(UserError), scratch_for(out) as scratch:
-        keep(scratch, [photo], 1, _write)
+        keep(scratch, [PHOTO], 1, _write)
         raise UserError("interrupted")
     assert scratch.is_dir()
     with scratch_for(out) as again:
-        assert keep(again, [photo], 1, pytest.fail)[1]
+        assert keep(again, [PHOTO], 1, pytest.fail)[1]
     assert not scratch.exists()
 
 
 def test_a_missing_photo_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"gone\.jpg"):
-        keep(tmp_path, [tmp_path / "gone.jpg"], 1, _write)
+        photo_digest(tmp_path / "gone.jpg")

@@ -93,6 +93,11 @@ def die_at_the_fourth(job: Job) -> int:
     return record(job)
 
 
+def interrupt_itself(job: Job) -> int:
+    os.kill(os.getpid(), signal.SIGINT)
+    return job.number
+
+
 def stay(job: Job) -> int:
     if job.number > 0:
         (job.folder / f"pid-{os.getpid()}").touch()
@@ -217,9 +222,11 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from ppcn.workers import run_in_order
-from test_workers import jobs, stay
+from test_workers import interrupt_itself, jobs, stay
+tasks = jobs(5, Path(sys.argv[1]))
+assert list(run_in_order(interrupt_itself, tasks, workers=2)) == [0, 1, 2, 3, 4]
 try:
-    list(run_in_order(stay, jobs(3, Path(sys.argv[1])), workers=3))
+    list(run_in_order(stay, tasks, workers=2))
 except KeyboardInterrupt:
     sys.exit(130)
 """
