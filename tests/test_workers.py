@@ -241,7 +241,7 @@ def test_no_worker_outlives_the_command(number: int, status: int, tmp_path: Path
         start_new_session=True,
         text=True,
     )
-    wait_until(lambda: len(pids(tmp_path)) == 2)
+    wait_until(lambda: len(pids(tmp_path)) == 2 or command.poll() is not None)
     if number == signal.SIGINT:  # Ctrl-C reaches every process of the terminal.
         os.killpg(command.pid, number)
     else:
