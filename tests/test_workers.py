@@ -219,10 +219,13 @@ def test_closing_early_ends_the_workers_at_once(tmp_path: Path) -> None:
 
 
 SCRIPT = """
+import signal
 import sys
 from pathlib import Path
 from ppcn.workers import run_in_order
 from test_workers import interrupt_itself, jobs, stay
+# What starts the tests may have had SIGINT ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 tasks = jobs(5, Path(sys.argv[1]))
 assert list(run_in_order(interrupt_itself, tasks, workers=2)) == [0, 1, 2, 3, 4]
 try:
