@@ -17,6 +17,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from filecmp import cmp
 from functools import partial
@@ -59,13 +60,11 @@ def measure(command: list[str]) -> Cost:
 
     def watch() -> None:
         while running.is_running() and running.status() != psutil.STATUS_ZOMBIE:
-            for process in (running, *running.children(recursive=True)):
-                try:
+            with suppress(psutil.NoSuchProcess):
+                for process in (running, *running.children(recursive=True)):
                     peaks[process.pid] = max(peaks.get(process.pid, 0), process.memory_info().rss)
                     times = process.cpu_times()
                     cpu[process.pid] = times.user + times.system
-                except psutil.NoSuchProcess:
-                    continue
             time.sleep(0.05)
 
     watcher = threading.Thread(target=watch)
