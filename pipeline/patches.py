@@ -14,7 +14,6 @@ import typer
 from pipeline.options import (
     ParamsFile,
     Phone,
-    Reference,
     Root,
     check_outputs,
     check_phone,
@@ -40,7 +39,9 @@ BINS = 20
 def patches(
     phone: Phone,
     root: Root = None,
-    reference: Reference = None,
+    reference: Annotated[
+        str | None, typer.Option(help="Name of the better camera, checked against the alignment's.")
+    ] = None,
     aligned: Annotated[Path | None, typer.Option(help="data/aligned/PHONE.h5 by default.")] = None,
     out: Annotated[Path | None, typer.Option(help="data/patches/PHONE.h5 by default.")] = None,
     metrics: Annotated[

@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -52,10 +53,9 @@ def _render(tasks: list[SceneTask], folder: Path, workers: int) -> None:
     with (
         showing("rig") as report,
         create_hdf5(folder / "truth.h5", {"reference": REFERENCE}) as truth,
+        closing(run_in_order(record_scene, tasks, workers)) as scenes,
     ):
-        for done, (task, shots) in enumerate(
-            zip(tasks, run_in_order(record_scene, tasks, workers), strict=True), start=1
-        ):
+        for done, (task, shots) in enumerate(zip(tasks, scenes, strict=True), start=1):
             for name, (pose, photo) in shots.items():
                 path = folder / name / f"{task.scene.stem}.jpg"
                 path.parent.mkdir(exist_ok=True)

@@ -111,10 +111,15 @@ def test_offsets_count_where_both_are_known(tmp_path: Path, shoot: Shoot) -> Non
     assert unpaired == {}
 
 
+def _session(shoot: Shoot, photos: int, gap: float, lag: float) -> None:
+    """A photo by each camera every `gap` s; the reference's clock is `lag` s ahead."""
+    for index in range(photos):
+        shoot(f"p/{index:02}.jpg", gap * index)
+        shoot(f"c/{index:02}.jpg", gap * index + lag)
+
+
 def test_clocks_that_differ_are_shown_and_mended(tmp_path: Path, shoot: Shoot) -> None:
-    for index in range(20):
-        shoot(f"p/{index:02}.jpg", 1000 * index)
-        shoot(f"c/{index:02}.jpg", 1000 * index + 90.5)
+    _session(shoot, photos=20, gap=1000, lag=90.5)
     with pytest.raises(UserError, match=r"only 0 of 20 .* \+90\.5 s .* data\.clock_offset"):
         find_pairs(tmp_path, "p", "c", "time")
     pairs, unpaired = find_pairs(tmp_path, "p", "c", "time", clock_offset=90.5)
@@ -127,9 +132,7 @@ def test_clocks_that_differ_are_shown_and_mended(tmp_path: Path, shoot: Shoot) -
 
 def test_the_difference_that_most_photos_agree_on_is_named(tmp_path: Path, shoot: Shoot) -> None:
     """The clocks differ by more than the session is long: the nearest photos say nothing."""
-    for index in range(9):
-        shoot(f"p/{index}.jpg", 60 * index)
-        shoot(f"c/{index}.jpg", 60 * index + 3601)
+    _session(shoot, photos=9, gap=60, lag=3601)
     with pytest.raises(UserError, match=r"most, 9, would if \+3601\.0 s were added"):
         find_pairs(tmp_path, "p", "c", "time")
 
