@@ -202,6 +202,7 @@ def test_a_cluster_of_which_a_worker_dies_writes_the_same_files(rig: Path, folde
             done = run(folder, "patches", *common, *patches)
             assert done.returncode == 0, done.stderr
         killer.join()
+        assert cluster.scheduler.transition_counter > 10, "the cluster was not asked"
     for first, second in (("align", "local"), ("align-patches", "local-patches")):
         assert (folder / f"{first}.h5").read_bytes() == (folder / f"{second}.h5").read_bytes()
 
