@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import cv2
 import psutil
+from threadpoolctl import threadpool_limits
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -21,9 +22,10 @@ CGROUP_MEMORY = (
 
 
 def run_on_one_thread(function: Callable[[Task], Result], task: Task) -> Result:
-    """Run a task with one OpenCV thread, for every core has a process of its own."""
+    """Run a task with one thread of OpenCV and of BLAS, for every core has a process of its own."""
     cv2.setNumThreads(1)
-    return function(task)
+    with threadpool_limits(1):
+        return function(task)
 
 
 def worker_count(wanted: int | None, bytes_per_worker: int) -> tuple[int, str | None]:

@@ -1,7 +1,7 @@
 """Independent tasks over the processes of this machine or of a Dask cluster, in order.
 
-A task runs with one OpenCV thread wherever it runs. What a worker was doing when it died runs
-again, so a task may run twice: it should write its files whole, under names of its own.
+A task runs with one thread of OpenCV and of BLAS wherever it runs. What a worker was doing when it
+died runs again, so a task may run twice: it should write its files whole, under names of its own.
 """
 
 import logging
