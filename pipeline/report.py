@@ -58,7 +58,7 @@ def _enhancement(phone: str, metrics: Path, pictures: Path) -> Section:
     )
     table = score_table("Enhancement", scores, ("do_nothing", "teacher", "student"))
     logs = {stage: metrics / stage / f"{phone}.csv" for stage in ("teacher", "student")}
-    curves = curve_picture("Training, and PSNR on the validation photos", logs, ("loss", "psnr"))
+    curves = curve_picture("Training, and PSNR on the validation photos", logs)
     return Section(f"Enhancement: {phone}", [table, *_files(pictures / phone), curves])
 
 
@@ -91,7 +91,7 @@ def _superres(metrics: Path, pictures: Path) -> Section:
     scores = read_json(metrics / "evaluate/sr.json", "ppcn-pipeline evaluate-sr")
     table = score_table("Super-resolution x4", scores, ("bicubic", "ppcn_sr"))
     logs = {"sr": metrics / "sr/ppcn_sr.csv"}
-    curves = curve_picture("Training, and PSNR on held-out photos", logs, ("loss", "psnr"))
+    curves = curve_picture("Training, and PSNR on held-out photos", logs)
     return Section("Super-resolution", [table, *_files(pictures / "sr"), curves])
 
 

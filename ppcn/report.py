@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from ppcn.errors import UserError
 
+PANELS_PER_LINE = 4
 MIME = {".png": "image/png", ".jpg": "image/jpeg"}
 Row = Mapping[str, str]
 # Columns of the tables of pairs; the latter has one more for every reason to refuse a window.
@@ -98,15 +99,20 @@ def file_picture(path: Path) -> Picture:
     return Picture(path.stem, f"data:{MIME[path.suffix]};base64,{data}")
 
 
-def curve_picture(title: str, logs: Mapping[str, Path], columns: Sequence[str]) -> Picture:
-    """Columns of training logs over steps, one panel per column, one line per log."""
+def curve_picture(title: str, logs: Mapping[str, Path]) -> Picture:
+    """Every column of training logs over steps, one panel per column, one line per log."""
     tables = {name: _read_columns(path) for name, path in logs.items()}
-    figure = Figure(figsize=(3.4 * len(columns), 2.6), layout="constrained")
-    panels = figure.subplots(1, len(columns), squeeze=False)[0]
-    for panel, column in zip(panels, columns, strict=True):
-        for name, table in tables.items():
+    names = (name for table in tables.values() for name in table)
+    columns = [name for name in dict.fromkeys(("psnr", "loss", *names)) if name != "step"]
+    lines = -(-len(columns) // PANELS_PER_LINE)
+    figure = Figure(figsize=(3.0 * PANELS_PER_LINE, 2.4 * lines), layout="constrained")
+    panels = figure.subplots(lines, PANELS_PER_LINE, squeeze=False).ravel()
+    for panel in panels[len(columns) :]:
+        panel.remove()
+    for panel, column in zip(panels, columns, strict=False):
+        for number, (name, table) in enumerate(tables.items()):
             if column in table:
-                panel.plot(table["step"], table[column], label=name)
+                panel.plot(table["step"], table[column], f"C{number}", label=name)
         panel.set(title=column, xlabel="step")
         panel.grid(alpha=0.3)
     panels[0].legend()
