@@ -26,6 +26,7 @@ COMMANDS = {
     "baseline-sr": STAGES,
     "benchmark": STAGES,
     "tables": STAGES,
+    "scale": TOOLS,
     "import-dped": TOOLS,
     "import-checkpoint": TOOLS,
     "score-enhancement": TOOLS,

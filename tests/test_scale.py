@@ -1,0 +1,69 @@
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from ruamel.yaml import YAML
+from typer.testing import CliRunner
+
+from pipeline.app import app
+from ppcn.errors import UserError
+from ppcn.params import Params
+
+PAPER, SAMPLE = ROOT / "scales/paper.yaml", ROOT / "scales/sample.yaml"
+
+
+@pytest.fixture
+def params_file(tmp_path: Path) -> Path:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    return tmp_path / "params.yaml"
+
+
+def scale(values: Path, params_file: Path) -> str:
+    arguments = ["scale", str(values), "--params", str(params_file)]
+    return CliRunner().invoke(app, arguments, catch_exceptions=False).stdout
+
+
+def test_the_samples_scale_is_that_of_params_yaml(params_file: Path) -> None:
+    assert scale(SAMPLE, params_file) == "nothing to change\n"
+    assert params_file.read_bytes() == (ROOT / "params.yaml").read_bytes()
+
+
+def test_the_papers_scale_and_back(params_file: Path) -> None:
+    printed = scale(PAPER, params_file)
+    assert "teacher.steps: 900 -> 20000" in printed
+    params = Params.load(params_file)
+    assert (params.teacher.steps, params.teacher.batch, params.sr.train_crop) == (20000, 50, 384)
+    before, after = (path.read_text().splitlines() for path in (ROOT / "params.yaml", params_file))
+    changed = [line for line in after if line not in before]
+    assert len(before) == len(after)
+    assert len(changed) <= len(printed.splitlines())
+    scale(SAMPLE, params_file)
+    assert Params.load(params_file) == Params.load(ROOT / "params.yaml")
+
+
+def test_both_scales_set_the_same_keys() -> None:
+    one, other = (YAML(typ="safe").load(path) for path in (PAPER, SAMPLE))
+    assert {group: set(values) for group, values in one.items()} == {
+        group: set(values) for group, values in other.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "text, sentence",
+    [
+        ("techer: {steps: 3}", "unknown key 'techer'; the nearest is 'teacher'"),
+        ("teacher: {step: 3}", "unknown key 'teacher.step'; the nearest is 'teacher.steps'"),
+        ("teacher: {steps: -3}", "parameter 'teacher.steps' is refused"),
+        ("teacher: [", "not a YAML file"),
+        ("3", "expected keys such as 'teacher'"),
+    ],
+)
+def test_wrong_values_change_nothing(
+    text: str, sentence: str, params_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "own.yaml").write_text(text)
+    before = params_file.read_bytes()
+    with pytest.raises(UserError, match=sentence):
+        scale(tmp_path / "own.yaml", params_file)
+    assert params_file.read_bytes() == before
