@@ -7,16 +7,15 @@ from typing import Annotated
 import typer
 from torch import nn
 
-from pipeline.progress import showing
-from ppcn.artifacts import provenance, write_csv, write_json
-from ppcn.batches import patch_batches, validation_patches
+from pipeline.trainer import Result, run_training
+from ppcn.artifacts import provenance
 from ppcn.datasets import open_patches
 from ppcn.networks.ppcn import Teacher
-from ppcn.objectives import Enhancement
 from ppcn.params import EnhancerTraining, Params, Recipe
-from ppcn.training import train
+from ppcn.training.batches import PatchSource
+from ppcn.training.objectives import Enhancement
+from ppcn.training.validation import validation_patches
 from ppcn.vgg import load_vgg
-from ppcn.weights import save_weights
 
 Features = Annotated[Path, typer.Option(help="VGG-19 weights.")]
 FEATURES = Path("data/features/vgg19.safetensors")
@@ -59,27 +58,27 @@ def train_enhancer(run: EnhancerRun, params: Params) -> None:
     """Train one enhancement network and write weights, log and metrics."""
     vgg, vgg_facts = load_vgg(run.features)
     teacher, teacher_file = run.teacher or (None, None)
-    with open_patches(run.patches) as cut, showing(run.title) as report:
-        objective = Enhancement(
-            run.recipe, params.loss, vgg, teacher, cut.size, run.training.warmup_steps
-        )
-        draw, validate = patch_batches(cut, run.training.batch), validation_patches(cut)
-        rows = train(run.network, objective, draw, validate, run.training, params.seed, report)
     inputs = {"patches": run.patches} | ({"teacher": teacher_file} if teacher_file else {})
-    facts = {
-        "phone": run.phone,
-        "features": vgg_facts,
-        "training": run.training.model_dump(),
-        "recipe": {"name": run.recipe_name, **run.recipe.model_dump()},
-        "loss": params.loss.model_dump(exclude=_not_used(distils=teacher is not None)),
-        **provenance(params.seed, inputs),
-    }
-    save_weights(run.out, run.name, run.network, facts)
-    write_csv(run.metrics.with_suffix(".csv"), rows)
-    figures = {name: rows[-1][name] for name in ("step", "loss", "psnr")}
-    recorded = {name: facts[name] for name in ("features", "seed", "versions", "sha256")}
-    write_json(run.metrics, {"validation": figures, **recorded})
-    typer.echo(f"{run.title}: validation PSNR {rows[-1]['psnr']:.2f} dB")
+    with open_patches(run.patches) as cut:
+        source = PatchSource(cut, run.training.batch)
+        objective = Enhancement(
+            run.recipe,
+            params.loss,
+            vgg,
+            teacher,
+            cut.size,
+            run.training.warmup_steps,
+            source.targets,
+        )
+        recorded = {"features": vgg_facts, **provenance(params.seed, inputs)}
+        settings = {
+            "phone": run.phone,
+            "recipe": {"name": run.recipe_name, **run.recipe.model_dump()},
+            "loss": params.loss.model_dump(exclude=_not_used(distils=teacher is not None)),
+        }
+        result = Result(run.title, run.name, run.out, run.metrics, settings, recorded)
+        validation = validation_patches(cut)
+        run_training(result, run.network, objective, source, validation, run.training, params)
 
 
 def _not_used(distils: bool) -> set[str]:

@@ -63,8 +63,6 @@ def patches(
     quicklook = quicklook or Path(f"data/quicklook/{phone}")
     metrics = metrics or Path(f"metrics/patches/{phone}.json")
     check_outputs(out, metrics)
-    if not params.patches.max_shift:
-        raise UserError("patches.max_shift is 0; it must be at least 1 px")
     if cluster:
         root, aligned, out = root.absolute(), aligned.absolute(), out.absolute()
     with open_alignments(aligned) as alignments:

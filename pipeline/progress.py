@@ -14,8 +14,11 @@ SECONDS_BETWEEN_LINES = 10
 
 
 @contextmanager
-def showing(title: str) -> Iterator[Report]:
+def showing(title: str, quiet: bool = False) -> Iterator[Report]:
     """Yield a function to be called with steps done, steps in all, and the latest figures."""
+    if quiet:
+        yield lambda done, total, figures: None
+        return
     console = Console()
     if not console.is_terminal:
         yield _line_printer(title)

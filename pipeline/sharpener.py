@@ -7,15 +7,14 @@ from typing import Annotated
 import torch
 import typer
 
-from pipeline.progress import showing
-from ppcn.artifacts import provenance, write_csv, write_json
-from ppcn.batches import crop_batches, validation_photos
+from pipeline.trainer import Result, run_training
+from ppcn.artifacts import provenance
 from ppcn.datasets import open_crops, read_photos
 from ppcn.networks import NETWORKS
-from ppcn.objectives import Sharpening
 from ppcn.params import Params, SharpenerTraining, SharpeningLoss
-from ppcn.training import train
-from ppcn.weights import save_weights
+from ppcn.training.batches import CropSource
+from ppcn.training.objectives import Sharpening
+from ppcn.training.validation import validation_photos
 
 TrainSet = Annotated[Path, typer.Option("--train", help="Training crops.")]
 ValidSet = Annotated[Path, typer.Option("--valid", help="Held-out photos.")]
@@ -51,16 +50,10 @@ def train_sharpener(run: SharpenerRun, params: Params) -> None:
     torch.manual_seed(params.seed)
     network = NETWORKS[run.name].make()
     enlarged = NETWORKS[run.name].reads != "small"
-    validate = validation_photos(read_photos(run.valid_set), enlarged)
-    with open_crops(run.train_set) as crops, showing(run.name) as report:
-        draw = crop_batches(crops, run.training, enlarged)
-        objective = Sharpening(run.loss)
-        rows = train(network, objective, draw, validate, run.training, params.seed, report)
+    validation = validation_photos(read_photos(run.valid_set), enlarged)
+    objective = Sharpening(run.loss)
     recorded = provenance(params.seed, {"train": run.train_set, "valid": run.valid_set})
-    settings = {"training": run.training.model_dump(), "loss": objective.weights}
-    save_weights(run.out, run.name, network, {**settings, **recorded})
-    write_csv(run.metrics.with_suffix(".csv"), rows)
-    figures = {name: rows[-1][name] for name in ("step", "loss", "psnr")}
-    write_json(run.metrics, {"validation": figures, **recorded})
-    psnr = rows[-1]["psnr"]
-    typer.echo(f"{run.name}: held-out PSNR {psnr:.2f} dB (RGB, middle of each photo)")
+    result = Result(run.name, run.name, run.out, run.metrics, {"loss": objective.weights}, recorded)
+    with open_crops(run.train_set) as crops:
+        source = CropSource(crops, run.training, enlarged)
+        run_training(result, network, objective, source, validation, run.training, params)

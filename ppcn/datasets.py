@@ -88,19 +88,20 @@ class PatchWriter:
         Returns:
             The number of patches that were left out.
         """
-        fresh = []
+        fresh = {}
         for source in range(len(patches.ncc)):
-            digest = hashlib.sha256(patches.raw("phone", source)).digest()
+            pixels = patches.raw("phone", source)
+            digest = hashlib.sha256(pixels).digest()
             if digest not in seen:
                 seen.add(digest)
-                fresh.append(source)
+                fresh[source] = pixels
         rows = self._grow(len(fresh))
-        for row, source in zip(rows, fresh, strict=True):
+        for row, (source, pixels) in zip(rows, fresh.items(), strict=True):
+            raw = {"phone": pixels, "dslr": patches.raw("dslr", source)}
             for name in PIXELS:
-                pixels = patches.raw(name, source)
-                self.file[name].id.write_direct_chunk((row, 0, 0, 0), pixels)
+                self.file[name].id.write_direct_chunk((row, 0, 0, 0), raw[name])
         for name in OWN_FIELDS:
-            self._fill(name, rows, patches.field(name)[fresh])
+            self._fill(name, rows, patches.field(name)[list(fresh)])
         self._fill("photo", rows, photo)
         self._fill("split", rows, split)
         return len(patches.ncc) - len(fresh)
@@ -153,7 +154,13 @@ class PatchSet:
         return indices
 
     def windows_of(self, stem: str) -> list[tuple[NDArray[np.int32], NDArray[np.float32], float]]:
-        """Top-left corner, shift and rotation of every patch of one photo."""
+        """Top-left corner, shift and rotation of every patch of one photo.
+
+        Raises:
+            UserError: the set was cut before that photo was there.
+        """
+        if stem not in self.stems:
+            raise UserError(f"{self.path}: does not know {stem}; remake it with '{PATCHES_BY}'")
         rows = np.flatnonzero(self.photo == self.stems.index(stem))
         xy, shift, rotation = (self.field(name) for name in ("xy", "shift", "rotation"))
         return [(xy[row], shift[row], float(rotation[row])) for row in rows]
@@ -258,6 +265,10 @@ class CropSet:
     def read(self, index: int) -> tuple[Photo, Photo]:
         """The HR and LR crop at `index`."""
         return self._file["hr"][index], self._file["lr"][index]
+
+    def read_all(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """LR crops (N, size / 4, size / 4, 3) and HR crops (N, size, size, 3)."""
+        return self._file["lr"][()], self._file["hr"][()]
 
 
 @contextmanager

@@ -1,19 +1,27 @@
-"""Where networks run, and how images get there."""
+"""Where networks run, how images get there, and what fits there."""
 
-from collections.abc import Iterator
+import logging
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
 import numpy as np
+import psutil
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ppcn.machine import free_memory
+
 Network = TypeVar("Network", bound=nn.Module)
+Output = TypeVar("Output")
+
+logger = logging.getLogger(__name__)
 
 
 def choose_device() -> torch.device:
-    """The GPU where there is one, else the CPU.
+    """The GPU where there is one, else the CPU; of several GPUs, this process's own.
 
     A GPU is told to compute in float32, not in TF32, and the same thing every time.
     """
@@ -21,7 +29,9 @@ def choose_device() -> torch.device:
         return torch.device("cpu")
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
-    return torch.device("cuda")
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(device)
+    return device
 
 
 def place(network: Network) -> Network:
@@ -29,9 +39,60 @@ def place(network: Network) -> Network:
     return network.to(choose_device()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
+def compile_in_place(network: nn.Module) -> None:
+    """Let torch compile what a network computes; without a working compiler it stays as it is."""
+    for name in ("enhance", "forward"):
+        if plain := getattr(network, name, None):
+            setattr(network, name, _compiled(plain))
+
+
+def _compiled(plain: Callable[[Tensor], Output]) -> Callable[[Tensor], Output]:
+    """The compiled function, or from the first failure on the plain one."""
+    chosen = torch.compile(plain)
+
+    def run(x: Tensor) -> Output:
+        nonlocal chosen
+        try:
+            return chosen(x)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            if chosen is plain:
+                raise
+            logger.warning("not compiled (%s)", str(error).strip().splitlines()[0])
+            chosen = plain
+            return plain(x)
+
+    return run
+
+
 def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
     """(N, H, W, 3) uint8 to (N, 3, H, W) float32 in [0, 1], channels last in memory."""
     return torch.tensor(images, device=device).permute(0, 3, 1, 2).float() / 255
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory that is free where a device computes; processes of torchrun share a machine's."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return free_memory() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+
+
+def room_on(size: int) -> tuple[str, torch.device | None]:
+    """Where so many bytes may stay: on the GPU, else in memory, if at most half fills up.
+
+    Returns:
+        "on the GPU", "in memory" or "in its file", and the device of the first two.
+    """
+    device, cpu = choose_device(), torch.device("cpu")
+    if device.type == "cuda" and size <= free_bytes(device) // 2:
+        return "on the GPU", device
+    return ("in memory", cpu) if size <= free_bytes(cpu) // 2 else ("in its file", None)
+
+
+def used_megabytes() -> float:
+    """What this process uses: of the GPU's memory, at most so far, or else of RAM, now."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return psutil.Process().memory_info().rss / 2**20
 
 
 @contextmanager

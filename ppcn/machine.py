@@ -39,7 +39,7 @@ def worker_count(wanted: int | None, bytes_per_worker: int) -> tuple[int, str | 
     Returns:
         The number, and a warning if so many may not fit into memory.
     """
-    free = _free_memory()
+    free = free_memory()
     fitting = free // bytes_per_worker
     number = wanted or max(1, min(_usable_cores(), fitting))
     if number <= fitting:
@@ -64,7 +64,7 @@ def _usable_cores() -> int:
     return max(1, cores)
 
 
-def _free_memory() -> int:
+def free_memory() -> int:
     """Bytes that the machine and the limits of cgroups leave; file caches count as free."""
     free = psutil.virtual_memory().available
     for folder in _cgroups("memory"):

@@ -42,5 +42,7 @@ def assign_splits(
                 raise UserError(f"{key} names '{stem}' twice")
             chosen[stem] = kind
     if len(chosen) >= len(stems):
-        raise UserError(f"{len(stems)} photos leave none to train on; add photos or lower {key}")
+        raise UserError(
+            f"{len(stems)} photos leave none to train on; add photos, or lower {key} or set it to 0"
+        )
     return {stem: chosen.get(stem, TRAIN) for stem in stems}

@@ -44,8 +44,11 @@ State = dict[str, Tensor]
 class VGG19(nn.Module):
     """The sixteen convolutions of VGG-19, frozen; pools round up (SAME), 100 px -> 13 px."""
 
+    mean: Tensor
+
     def __init__(self) -> None:
         super().__init__()
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         channels = 3
         for name in LAYERS:
             width = BLOCKS[int(name[4]) - 1][0]
@@ -61,7 +64,7 @@ class VGG19(nn.Module):
             wanted: such as "conv4_2", before ReLU, (N, 512, ceil(H/8), ceil(W/8)), or "relu5_4",
                 after it.
         """
-        x = x * 255 - x.new_tensor(MEAN).view(1, 3, 1, 1)
+        x = x * 255 - self.mean
         found: State = {}
         for name in LAYERS:
             if name.endswith("_1") and name != "conv1_1":

@@ -25,6 +25,7 @@ from ppcn.params.photos import Align, Camera, Data, Patches, Rig, Split
 from ppcn.params.training import (
     Baseline,
     Benchmark,
+    Engine,
     EnhancerTraining,
     NetworkName,
     SharpenerTraining,
@@ -41,6 +42,7 @@ __all__ = [
     "Camera",
     "Channels",
     "Distance",
+    "Engine",
     "EnhancerTraining",
     "Features",
     "Formula",
@@ -72,6 +74,7 @@ class Params(Group):
     features: Features
     recipes: dict[str, Recipe]
     loss: Loss
+    engine: Engine
     teacher: EnhancerTraining
     student: EnhancerTraining
     sr: SuperResolution
@@ -136,6 +139,15 @@ class Params(Group):
             raise UserError(f"{path}: no such parameter file; name one with --params") from None
         except (YAMLError, UnicodeDecodeError) as error:
             raise UserError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
+        return cls.of(values, path)
+
+    @classmethod
+    def of(cls, values: Any, path: Path) -> "Params":
+        """Check the contents of a parameter file.
+
+        Raises:
+            UserError: they are refused, as in `load`.
+        """
         if not isinstance(values, dict):
             raise UserError(f"{path}: expected keys such as 'seed' and 'loss'")
         try:

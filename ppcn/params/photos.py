@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ppcn.params.fields import Fraction, Group, NonNegative, Positive
+from ppcn.params.fields import Count, Fraction, Group, NonNegative, Positive
 
 
 class Data(Group):
@@ -78,7 +78,7 @@ class Patches(Group):
     size: Annotated[int, Field(ge=32)]
     grid: Literal["packed", "offset", "dped"]
     min_ncc: Annotated[float, Field(gt=0, lt=1)]
-    max_shift: Annotated[int, Field(ge=0)]
+    max_shift: Count
     rotations: Annotated[list[Annotated[float, Field(ge=-10, le=10)]], Field(min_length=1)]
     min_deviation: NonNegative
     max_blown: Fraction

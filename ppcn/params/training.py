@@ -22,14 +22,24 @@ NetworkName = Literal[
 ]
 
 
+class Engine(Group):
+    """`engine`: how training computes."""
+
+    precision: Literal["float32", "bfloat16"]
+    compile: bool
+
+
 class Training(Group):
     """One training run."""
 
     steps: Count
     batch: Count
     learning_rate: Positive
+    schedule: Literal["steps", "cosine"]
     decay_every: Count
     decay_factor: Annotated[float, Field(gt=0, le=1)]
+    average: Fraction
+    keep: Literal["best", "last"]
     log_every: Count
 
 

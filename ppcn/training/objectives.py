@@ -7,16 +7,21 @@ import torch
 from torch import Tensor, nn
 
 from ppcn import losses
-from ppcn.devices import place
+from ppcn.devices import choose_device, free_bytes, place
 from ppcn.errors import UserError
 from ppcn.networks.discriminators import Discriminator
 from ppcn.networks.ppcn import Enhanced, Student, Teacher
 from ppcn.params import Loss, Recipe, SharpeningLoss
+from ppcn.training import parallel
+from ppcn.training.batches import Batch
+from ppcn.training.targets import TargetFeatures
 from ppcn.vgg import VGG19
 
 Terms = dict[str, Tensor]
 NEED_A_NETWORK = {"contextual", "vgg", "texture"}
 CONTEXTUAL_LAYER = "conv4_2"
+# Share of the free memory that features of targets may fill.
+SHARE_FOR_FEATURES = 4
 
 
 class Objective(Protocol):
@@ -26,17 +31,19 @@ class Objective(Protocol):
     def weights(self) -> Mapping[str, float]:
         """Weight of each term."""
 
-    def terms(
-        self, network: nn.Module, x: Tensor, y: Tensor, step: int, random: torch.Generator
-    ) -> Terms:
-        """Loss terms, each to be multiplied by its weight, for inputs x and targets y."""
+    @property
+    def rival(self) -> nn.Module | None:
+        """A network that learns against the trained one."""
 
-    def finish_step(self, decay: float) -> dict[str, Tensor]:
-        """Train whatever else has to learn from this step; returns its losses.
+    @property
+    def rival_rate(self) -> float:
+        """Its learning rate, before decay."""
 
-        Args:
-            decay: by which learning rates have shrunk so far.
-        """
+    def terms(self, network: nn.Module, batch: Batch, step: int, random: torch.Generator) -> Terms:
+        """Loss terms of a batch, each to be multiplied by its weight."""
+
+    def rival_loss(self) -> Tensor | None:
+        """What the rival has to learn from the last `terms`; None when it was not asked."""
 
 
 class Enhancement:
@@ -50,6 +57,7 @@ class Enhancement:
         size: height and width of the patches, px.
         warmup_steps: first steps, which leave out the terms that need VGG-19 or the
             discriminator, unless nothing else is left.
+        targets: number of different targets, whose features are kept where there is room.
 
     Deviation: the warm-up, for short runs: those terms cost nine tenths of a step and say little
     while colours are still wrong. The papers have none; 0 turns it off. DPED trains its
@@ -64,6 +72,7 @@ class Enhancement:
         teacher: Teacher | None,
         size: int,
         warmup_steps: int,
+        targets: int = 0,
     ) -> None:
         self.recipe, self.loss = recipe, loss
         self.warmup_steps = warmup_steps
@@ -80,18 +89,20 @@ class Enhancement:
         }
         if not any(self.weights.values()):
             raise UserError("every weight of the loss is 0, so there is nothing to train for")
+        layers = {"contextual": CONTEXTUAL_LAYER, "vgg": recipe.vgg_layer}
+        self._layers = {term: layer for term, layer in layers.items() if self.weights[term]}
         self.vgg = place(vgg)
+        room = free_bytes(choose_device()) // SHARE_FOR_FEATURES
+        self.target_features = TargetFeatures(self.vgg, set(self._layers.values()), room, targets)
         self.teacher = place(teacher).eval().requires_grad_(False) if teacher else None
-        self.discriminator = place(Discriminator(size, recipe.discriminator))
-        self.optimiser = torch.optim.Adam(
-            self.discriminator.parameters(), lr=loss.discriminator_rate
-        )
+        adversarial = bool(self.weights["texture"])
+        self.rival = place(Discriminator(size, recipe.discriminator)) if adversarial else None
+        self.rival_rate = loss.discriminator_rate
         self._shown: tuple[Tensor, Tensor, Tensor] | None = None
 
-    def terms(
-        self, network: nn.Module, x: Tensor, y: Tensor, step: int, random: torch.Generator
-    ) -> Terms:
+    def terms(self, network: nn.Module, batch: Batch, step: int, random: torch.Generator) -> Terms:
         """The recipe's terms for phone patches x and camera patches y."""
+        x, y = batch.x, batch.y
         if isinstance(network, Teacher | Student):
             output = network.enhance(x)
         else:
@@ -109,19 +120,17 @@ class Enhancement:
             "l1": lambda: losses.absolute(image, y, self.recipe.l1_channels),
             "mse": lambda: losses.squared(image, y),
         }
-        terms = self._feature_terms(image, y, wanted, random)
+        terms = self._feature_terms(image, batch, wanted, random)
         return terms | {name: term() for name, term in compute.items() if name in wanted}
 
     def _feature_terms(
-        self, image: Tensor, y: Tensor, wanted: set[str], random: torch.Generator
+        self, image: Tensor, batch: Batch, wanted: set[str], random: torch.Generator
     ) -> Terms:
         """The terms that compare VGG-19's features, computed once for both."""
-        layers = {"contextual": CONTEXTUAL_LAYER, "vgg": self.recipe.vgg_layer}
-        layers = {term: layer for term, layer in layers.items() if term in wanted}
+        layers = {term: layer for term, layer in self._layers.items() if term in wanted}
         if not layers:
             return {}
-        with torch.no_grad():
-            target = self.vgg(y, set(layers.values()))
+        target = self.target_features(batch.y, batch.keys)
         features = self.vgg(image, set(layers.values()))
         pairs = {term: (features[layer], target[layer]) for term, layer in layers.items()}
         terms: Terms = {}
@@ -134,15 +143,19 @@ class Enhancement:
         return terms
 
     def _texture(self, image: Tensor, y: Tensor, random: torch.Generator) -> Tensor:
-        """Eq. 8, or the authors' minimax on a batch whose images are swapped at random."""
-        self.discriminator.requires_grad_(False)
+        """Eq. 8, or the authors' minimax on a batch whose images are swapped at random.
+
+        A sum over the batch; of several processes each has a part, and gradients are averaged.
+        """
+        assert self.rival is not None
+        self.rival.requires_grad_(False)
         if self.loss.adversarial == "paper":
             self._shown = (image.detach(), y, torch.zeros(0))
-            return losses.texture(self.discriminator(image))
+            return parallel.count() * losses.texture(self.rival(image))
         is_real = torch.randint(0, 2, (len(y),), generator=random, device=y.device)
         shown = torch.where(is_real.view(-1, 1, 1, 1) == 1, y, image)
         self._shown = (shown.detach(), y, is_real)
-        return -losses.swapped_discrimination(self.discriminator(shown), is_real)
+        return -parallel.count() * losses.swapped_discrimination(self.rival(shown), is_real)
 
     def _distillation(self, output: Enhanced, x: Tensor) -> Tensor:
         assert self.teacher is not None
@@ -150,45 +163,41 @@ class Enhancement:
             taps = self.teacher.enhance(x).taps
         return losses.distillation(output.taps, taps, self.loss.distillation)
 
-    def finish_step(self, decay: float = 1.0) -> dict[str, Tensor]:
-        """Train the discriminator on the images of this step."""
-        if self._shown is None:
-            return {}
+    def rival_loss(self) -> Tensor | None:
+        """What the discriminator has to learn from the images of this step."""
+        if self._shown is None or self.rival is None:
+            return None
         shown, real, is_real = self._shown
         self._shown = None
-        self.discriminator.requires_grad_(True)
+        self.rival.requires_grad_(True)
         if self.loss.adversarial == "paper":
-            loss = losses.discrimination(self.discriminator(real), self.discriminator(shown))
+            loss = losses.discrimination(self.rival(real), self.rival(shown))
         else:
-            loss = losses.swapped_discrimination(self.discriminator(shown), is_real)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.loss.discriminator_rate * decay
-        self.optimiser.zero_grad()
-        loss.backward()
-        self.optimiser.step()
-        return {"discriminator": loss}
+            loss = losses.swapped_discrimination(self.rival(shown), is_real)
+        return parallel.count() * loss
 
 
 class Sharpening:
     """Super-resolution losses: PPCN's (eq. 6) on images in 0..255, and mean squared error."""
+
+    rival = None
+    rival_rate = 0.0
 
     def __init__(self, loss: SharpeningLoss) -> None:
         self.weights = {"mae": loss.mae_weight, "ssim": loss.ssim_weight, "mse": loss.mse_weight}
         if not any(self.weights.values()):
             raise UserError("every weight of the loss is 0, so there is nothing to train for")
 
-    def terms(
-        self, network: nn.Module, x: Tensor, y: Tensor, step: int, random: torch.Generator
-    ) -> Terms:
+    def terms(self, network: nn.Module, batch: Batch, step: int, random: torch.Generator) -> Terms:
         """MAE on 0..255, 1 - SSIM and MSE on 0..1, for what the network reads and sharp photos."""
-        output = network(x)
+        output = network(batch.x)
         terms = {
-            "mae": lambda: 255 * losses.absolute(output, y),
-            "ssim": lambda: losses.structural(output, y),
-            "mse": lambda: losses.squared(output, y),
+            "mae": lambda: 255 * losses.absolute(output, batch.y),
+            "ssim": lambda: losses.structural(output, batch.y),
+            "mse": lambda: losses.squared(output, batch.y),
         }
         return {name: term() for name, term in terms.items() if self.weights[name]}
 
-    def finish_step(self, decay: float = 1.0) -> dict[str, Tensor]:
-        """Nothing else learns."""
-        return {}
+    def rival_loss(self) -> Tensor | None:
+        """Nothing learns against it."""
+        return None

@@ -1,0 +1,1 @@
+"""The training engine: batches and losses in, weights out; interrupted runs go on to the bit."""

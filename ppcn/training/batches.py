@@ -1,0 +1,245 @@
+"""Batches for training: what is in each follows from (seed, step) alone.
+
+Picks are drawn for the whole batch; a process of several reads its own part. A set that fits is
+held on the GPU or in memory, another is read from its file one step ahead. Turning happens where
+the network runs.
+"""
+
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from ppcn.datasets import CropSet, PatchSet
+from ppcn.devices import choose_device, room_on
+from ppcn.errors import UserError
+from ppcn.params import SharpenerTraining
+from ppcn.resize import SCALE
+from ppcn.splits import TRAIN
+from ppcn.training import parallel
+
+Images = NDArray[np.uint8]
+TURNS = 8
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step trains on.
+
+    Attributes:
+        x: what the network reads, (N, 3, H, W) float32 RGB in [0, 1], channels last.
+        y: what it should return; of the same shape, or four times as high and wide.
+        keys: one number per target; targets of equal keys have equal pixels.
+    """
+
+    x: Tensor
+    y: Tensor
+    keys: tuple[int, ...] = ()
+
+
+class Pick(NamedTuple):
+    """One pair of a batch: its row in the set, the corner of its part, its turn (0..7)."""
+
+    row: int
+    corner: tuple[int, int]
+    turn: int
+
+
+class Source(Protocol):
+    """A set of image pairs that batches are drawn from.
+
+    Attributes:
+        held: where its pixels are: "on the GPU", "in memory" or "in its file".
+        size: number of pairs in a batch.
+        targets: number of different targets, turns included.
+    """
+
+    held: str
+    size: int
+    targets: int
+
+    def __len__(self) -> int:
+        """Number of pairs in the set."""
+
+    def pick(self, random: np.random.Generator) -> list[Pick]:
+        """Choose what is in a batch."""
+
+    def read(self, picks: Sequence[Pick]) -> tuple[Tensor, Tensor]:
+        """Inputs and targets (N, H, W, 3) uint8, not turned."""
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """What the network reads of inputs (N, 3, H, W) in 0..255, turned, where it runs."""
+
+
+class Batches:
+    """The batches of one training run, by step."""
+
+    def __init__(self, source: Source, seed: int) -> None:
+        parallel.check_batch(source.size)
+        self.source, self.seed = source, seed
+
+    def from_step(self, first: int, steps: int) -> Generator[Batch, None, None]:
+        """The batches of step `first` and all later ones; what is in a file is read ahead."""
+        if self.source.held != "in its file":
+            yield from map(self.at, range(first, steps))
+            return
+        with ThreadPoolExecutor(1) as reader:
+            picks = [self._picks(first)] if first < steps else []
+            reading = [reader.submit(self._read, picks[0])] if picks else []
+            for step in range(first, steps):
+                now, raw = picks.pop(), reading.pop().result()
+                if step + 1 < steps:
+                    picks.append(self._picks(step + 1))
+                    reading.append(reader.submit(self._read, picks[0]))
+                yield self._finish(now, raw)
+
+    def at(self, step: int) -> Batch:
+        """The batch of one step."""
+        picks = self._picks(step)
+        return self._finish(picks, self._read(picks))
+
+    def _picks(self, step: int) -> list[Pick]:
+        picks = self.source.pick(np.random.default_rng([self.seed, step]))
+        return list(parallel.own_part(picks))
+
+    def _read(self, picks: list[Pick]) -> tuple[Tensor, Tensor]:
+        x, y = self.source.read(picks)
+        if torch.cuda.is_available() and not x.is_cuda:
+            x, y = x.pin_memory(), y.pin_memory()
+        return x, y
+
+    def _finish(self, picks: list[Pick], raw: tuple[Tensor, Tensor]) -> Batch:
+        device = choose_device()
+        turns = torch.tensor([pick.turn for pick in picks]).to(device, non_blocking=True)
+        x, y = (turn(i.to(device, non_blocking=True), turns).permute(0, 3, 1, 2) for i in raw)
+        keys = tuple(pick.row * TURNS + pick.turn for pick in picks)
+        return Batch(self.source.prepare(x.float()) / 255, y.float() / 255, keys)
+
+
+def turn(images: Tensor, turns: Tensor) -> Tensor:
+    """Flip and transpose square images (N, S, S, C), each in one of eight ways; 0 leaves alone."""
+    for bit, change in enumerate((lambda i: i.transpose(1, 2), _flip_rows, _flip_columns)):
+        chosen = (turns >> bit & 1).bool().view(-1, 1, 1, 1)
+        images = torch.where(chosen, change(images), images)
+    return images
+
+
+def _flip_rows(images: Tensor) -> Tensor:
+    return images.flip(1)
+
+
+def _flip_columns(images: Tensor) -> Tensor:
+    return images.flip(2)
+
+
+class PatchSource:
+    """Training patches of a patch set, whole.
+
+    Raises:
+        UserError: the set holds none.
+    """
+
+    def __init__(self, patches: PatchSet, batch: int) -> None:
+        self.size = batch
+        self._patches = patches
+        self._rows = patches.of_split(TRAIN, "training")
+        self.targets = TURNS * len(self._rows)
+        self.held, device = room_on(2 * len(self._rows) * patches.size**2 * 3)
+        self._pool = None
+        if device:
+            whole = patches.read(self._rows)
+            self._pool = [torch.from_numpy(images).to(device) for images in whole]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def pick(self, random: np.random.Generator) -> list[Pick]:
+        """Choose patches with replacement."""
+        rows = random.integers(0, len(self._rows), self.size).tolist()
+        turns = random.integers(0, TURNS, self.size).tolist()
+        return [Pick(row, (0, 0), turned) for row, turned in zip(rows, turns, strict=True)]
+
+    def read(self, picks: Sequence[Pick]) -> tuple[Tensor, Tensor]:
+        """Phone and camera patches."""
+        rows = [pick.row for pick in picks]
+        if self._pool is None:
+            phone, dslr = self._patches.read(self._rows[rows])
+            return torch.from_numpy(phone), torch.from_numpy(dslr)
+        index = torch.tensor(rows).to(self._pool[0].device, non_blocking=True)
+        return self._pool[0][index], self._pool[1][index]
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """The patches as they are."""
+        return x
+
+
+class CropSource:
+    """Random parts of super-resolution crops.
+
+    Deviation: augmentation follows the LR image's making, which is the same up to rounding,
+    since Pillow's bicubic is symmetric and parts start at multiples of 4.
+
+    Args:
+        crops: HR and LR crops.
+        training: size and number of the parts.
+        enlarged: whether the network reads LR parts enlarged x4, as most do.
+
+    Raises:
+        UserError: the stored crops are too small.
+    """
+
+    def __init__(self, crops: CropSet, training: SharpenerTraining, enlarged: bool) -> None:
+        if training.train_crop > crops.size:
+            raise UserError(
+                f"train_crop is larger than the stored crops of {crops.size} px; run lr"
+            )
+        self.size, self._enlarged = training.batch, enlarged
+        self._crops, self._side = crops, training.train_crop
+        self.targets = 0
+        self.held, device = room_on(len(crops) * crops.size**2 * 3 * 17 // 16)
+        self._pool = None
+        if device:
+            self._pool = [torch.from_numpy(images).to(device) for images in crops.read_all()]
+
+    def __len__(self) -> int:
+        return len(self._crops)
+
+    def pick(self, random: np.random.Generator) -> list[Pick]:
+        """Choose parts with replacement."""
+        rows = random.integers(0, len(self._crops), self.size).tolist()
+        free = (self._crops.size - self._side) // SCALE + 1
+        corners = random.integers(0, free, (self.size, 2)).tolist()
+        turns = random.integers(0, TURNS, self.size).tolist()
+        return [Pick(r, (y, x), t) for r, (y, x), t in zip(rows, corners, turns, strict=True)]
+
+    def read(self, picks: Sequence[Pick]) -> tuple[Tensor, Tensor]:
+        """LR and HR parts."""
+        small, large = [], []
+        for row, (y, x), _ in picks:
+            if self._pool is None:
+                hr, lr = (torch.from_numpy(image) for image in self._crops.read(row))
+            else:
+                lr, hr = (images[row] for images in self._pool)
+            side = self._side // SCALE
+            small.append(lr[y : y + side, x : x + side])
+            y, x = SCALE * y, SCALE * x
+            large.append(hr[y : y + self._side, x : x + self._side])
+        return torch.stack(small), torch.stack(large)
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """The parts, enlarged if the network wants them so."""
+        return enlarge_parts(x) if self._enlarged else x
+
+
+def enlarge_parts(x: Tensor) -> Tensor:
+    """Enlarge (N, C, H, W) in 0..255 x4 as `resize.enlarge` does, one axis after the other."""
+    height, width = x.shape[2:]
+    for size in ((height, SCALE * width), (SCALE * height, SCALE * width)):
+        x = F.interpolate(x, size, mode="bicubic", antialias=True).round().clamp(0, 255)
+    return x.contiguous(memory_format=torch.channels_last)

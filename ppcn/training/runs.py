@@ -1,0 +1,171 @@
+"""What a training run keeps while it goes on: a savepoint to go on from, a log, sample pictures.
+
+All of it lies in one folder that is nobody's output, so nothing deletes it between two attempts.
+The savepoint names what it depends on; another parameter, input, code or library starts afresh.
+Another machine goes on, and says that rounding may differ.
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ppcn.artifacts import replacing, write_csv
+from ppcn.errors import UserError
+from ppcn.images import Photo, encode_jpeg
+from ppcn.tensors import save_tensors
+from ppcn.training import parallel
+
+logger = logging.getLogger(__name__)
+
+SAVEPOINT = "savepoint.safetensors"
+LOG = "log.csv"
+SAMPLES = "samples.jpg"
+SAMPLES_QUALITY = 90
+Tensors = dict[str, Tensor]
+
+
+class Run:
+    """The folder of one training run.
+
+    Args:
+        folder: made if need be.
+        depends_on: everything that the result follows from, nested as it likes; see `facts_of`.
+    """
+
+    def __init__(self, folder: Path, depends_on: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self._depends_on = dict(_flatten({**depends_on, "code": code_in_use()}))
+        self._runs_on = _hardware()
+        self._writer: Any = None
+
+    @contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Keep other processes out of the folder; it is free again when this one ends or dies.
+
+        Raises:
+            UserError: another process is training here.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / ".lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(
+                    f"{self.folder}: another process is training here; wait, or name another --out"
+                ) from None
+            yield
+
+    def load(self) -> tuple[Tensors, dict[str, Any]] | None:
+        """The savepoint's tensors and facts, or None where the run has to start afresh."""
+        path = self.folder / SAVEPOINT
+        try:
+            with safe_open(path, "pt") as file:
+                metadata = file.metadata()
+            before, ran_on = (json.loads(metadata[name]) for name in ("depends_on", "runs_on"))
+            if changed := _first_difference(before, self._depends_on):
+                logger.warning("%s: starts afresh, for %s", self.folder, changed)
+                return None
+            found = load_file(path), json.loads(metadata["facts"])
+        except FileNotFoundError:
+            return None
+        except (SafetensorError, KeyError, TypeError, ValueError, OSError):
+            logger.warning("%s: starts afresh, for its savepoint is damaged", self.folder)
+            return None
+        if moved := _first_difference(ran_on, self._runs_on):
+            logger.warning("goes on, but %s, so rounding may differ", moved)
+        return found
+
+    def save(self, tensors: Tensors, facts: Mapping[str, Any]) -> None:
+        """Replace the savepoint; where that fails, the one before stays and training goes on."""
+        named = {"facts": facts, "depends_on": self._depends_on, "runs_on": self._runs_on}
+        metadata = {name: json.dumps(value) for name, value in named.items()}
+        state = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        try:
+            save_tensors(self.folder / SAVEPOINT, state, metadata)
+        except (UserError, OSError, SafetensorError) as error:
+            logger.warning("no savepoint this time (%s); the one before is kept", error)
+
+    def log(self, rows: Sequence[Mapping[str, float]], samples: Photo) -> None:
+        """Replace the log and the sample pictures; the last row goes to TensorBoard if installed.
+
+        Args:
+            rows: all rows so far.
+            samples: inputs, outputs and targets side by side.
+        """
+        write_csv(self.folder / LOG, rows)
+        with replacing(self.folder / SAMPLES) as temporary:
+            temporary.write_bytes(encode_jpeg(samples, SAMPLES_QUALITY))
+        if writer := self._tensorboard():
+            step = int(rows[-1]["step"])
+            for name, value in rows[-1].items():
+                writer.add_scalar(name, value, step)
+            writer.add_image("samples", samples, step, dataformats="HWC")
+            writer.flush()
+
+    def keep_for_inspection(self, name: str, tensors: Tensors) -> Path:
+        """Write tensors that a person should look at; returns where."""
+        path = self.folder / f"{name}.safetensors"
+        save_tensors(path, {key: value.cpu().contiguous() for key, value in tensors.items()}, {})
+        return path
+
+    def finish(self) -> None:
+        """Remove the savepoint; log and pictures stay."""
+        (self.folder / SAVEPOINT).unlink(missing_ok=True)
+
+    def _tensorboard(self) -> Any:
+        """The writer of event files, where the package is installed."""
+        if self._writer is None:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                self._writer = False
+            else:
+                self._writer = SummaryWriter(str(self.folder))
+        return self._writer
+
+
+def _hardware() -> dict[str, Any]:
+    """What sums are computed by, and in which order."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    threads, processes = torch.get_num_threads(), parallel.count()
+    return {"device": gpu or "CPU", "threads": threads, "processes": processes}
+
+
+def code_in_use() -> str:
+    """Digest of the source of every module of this package that is loaded."""
+    loaded = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "ppcn"}
+    digest = hashlib.sha256()
+    for _, module in sorted(loaded.items()):
+        if module.__file__:
+            digest.update(Path(module.__file__).read_bytes())
+    return digest.hexdigest()
+
+
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Names with dots, and what they hold, as JSON gives it back."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", json.loads(json.dumps(value))
+
+
+def _first_difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """A sentence about the first value that is not what it was."""
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            if name == "code" or name.startswith("sha256."):
+                return f"{name.removeprefix('sha256.')} changed"
+            return f"{name} was {before.get(name)} and is {now.get(name)}"
+    return None

@@ -1,0 +1,81 @@
+"""The image pairs on which a training run is judged while it goes on; never trained on."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ppcn.datasets import PatchSet
+from ppcn.devices import choose_device, evaluating, to_tensor
+from ppcn.errors import UserError
+from ppcn.images import Photo
+from ppcn.resize import SCALE, enlarge
+from ppcn.splits import VALIDATION
+
+Images = NDArray[np.uint8]
+PER_PASS = 16
+
+
+@dataclass(frozen=True)
+class ValidationPairs:
+    """Pairs on which progress is measured.
+
+    Attributes:
+        inputs: (N, H, W, 3) uint8.
+        targets: same shape, or four times as high and wide.
+    """
+
+    inputs: Images
+    targets: Images
+
+    def psnr(self, network: nn.Module) -> float:
+        """Mean PSNR in dB of the clipped outputs."""
+        target = to_tensor(self.targets, choose_device())
+        errors = (self._run(network, self.inputs) - target).square().mean(dim=(1, 2, 3))
+        return float((-10 * errors.clamp_min(1e-10).log10()).mean())
+
+    def pictures(self, network: nn.Module, most: int = 6) -> Photo:
+        """Inputs, outputs and targets of some pairs beside each other, one pair per row."""
+        chosen = np.linspace(0, len(self.inputs) - 1, min(most, len(self.inputs))).astype(int)
+        output = self._run(network, self.inputs[chosen]).permute(0, 2, 3, 1)
+        shown = (output * 255).round().to(torch.uint8).cpu().numpy()
+        scale = shown.shape[1] // self.inputs.shape[1]
+        inputs = self.inputs[chosen].repeat(scale, 1).repeat(scale, 2)
+        rows = np.concatenate((inputs, shown, self.targets[chosen]), axis=2)
+        return np.concatenate(list(rows))
+
+    @staticmethod
+    def _run(network: nn.Module, inputs: Images) -> Tensor:
+        x = to_tensor(inputs, choose_device())
+        with evaluating(network):
+            return torch.cat([network(part) for part in x.split(PER_PASS)]).clamp(0, 1)
+
+
+def validation_patches(patches: PatchSet, most: int = 64) -> ValidationPairs:
+    """At most `most` pairs of the validation photos, evenly spread."""
+    indices = patches.of_split(VALIDATION, "validation")
+    chosen = indices[:: -(-len(indices) // most)]
+    return ValidationPairs(*patches.read(chosen))
+
+
+def validation_photos(
+    photos: Iterable[tuple[str, Images, Images]],
+    enlarged: bool,
+    side: int = 256,
+    most: int = 16,
+) -> ValidationPairs:
+    """The middle of held-out photos (stem, HR, LR): inputs, enlarged x4 or not, and targets."""
+    inputs, targets = [], []
+    for _, hr, lr in islice(photos, most):
+        y, x = ((n - side) // 2 // SCALE * SCALE for n in hr.shape[:2])
+        if min(y, x) < 0:
+            raise UserError("sr.hr_valid: a held-out photo is smaller than 256 px after sr.reduce")
+        targets.append(hr[y : y + side, x : x + side])
+        source, scale = (enlarge(lr), 1) if enlarged else (lr, SCALE)
+        rows, columns = (slice(n // scale, (n + side) // scale) for n in (y, x))
+        inputs.append(source[rows, columns])
+    return ValidationPairs(np.stack(inputs), np.stack(targets))

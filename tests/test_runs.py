@@ -1,0 +1,118 @@
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from ppcn.errors import UserError
+from ppcn.training import runs
+from ppcn.training.runs import SAVEPOINT, Run
+
+STATE = {"network/w": torch.arange(4.0)}
+FACTS = {"step": 3}
+DEPENDS = {"training": {"steps": 80, "learning_rate": 1e-2}, "sha256": {"patches": "ab"}}
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    Run(tmp_path, DEPENDS).save(STATE, FACTS)
+    return tmp_path
+
+
+def test_a_savepoint_comes_back(saved: Path) -> None:
+    tensors, facts = Run(saved, DEPENDS).load()
+    assert torch.equal(tensors["network/w"], STATE["network/w"])
+    assert facts == FACTS
+    Run(saved, DEPENDS).finish()
+    assert Run(saved, DEPENDS).load() is None
+
+
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        ({"training": {"steps": 90, "learning_rate": 1e-2}}, "training.steps was 80 and is 90"),
+        ({"sha256": {"patches": "cd"}}, "patches changed"),
+        ({"loss": {"kd_weight": 75}}, "loss.kd_weight was None and is 75"),
+    ],
+)
+def test_other_settings_start_afresh_and_say_so(
+    saved: Path, caplog: pytest.LogCaptureFixture, change: dict[str, object], sentence: str
+) -> None:
+    assert Run(saved, DEPENDS | change).load() is None
+    assert f"starts afresh, for {sentence}" in caplog.text
+
+
+def test_other_code_starts_afresh(
+    saved: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "code_in_use", lambda: "other")
+    assert Run(saved, DEPENDS).load() is None
+    assert "starts afresh, for code changed" in caplog.text
+
+
+def test_another_machine_goes_on_and_says_so(
+    saved: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 99)
+    tensors, _ = Run(saved, DEPENDS).load()
+    assert torch.equal(tensors["network/w"], STATE["network/w"])
+    assert "and is 99, so rounding may differ" in caplog.text
+
+
+@pytest.mark.parametrize("content", [b"", b"damaged", None])
+def test_a_damaged_savepoint_starts_afresh(
+    saved: Path, caplog: pytest.LogCaptureFixture, content: bytes | None
+) -> None:
+    path = saved / SAVEPOINT
+    path.write_bytes(path.read_bytes()[:-3] if content is None else content)
+    assert Run(saved, DEPENDS).load() is None
+    assert "savepoint is damaged" in caplog.text
+
+
+def test_a_full_disk_keeps_the_savepoint_before(
+    saved: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = (saved / SAVEPOINT).read_bytes()
+    monkeypatch.setattr("ppcn.tensors.save_file", fail)
+    with caplog.at_level(logging.WARNING):
+        Run(saved, DEPENDS).save(STATE, {"step": 4})
+    assert "No space left" in caplog.text
+    assert (saved / SAVEPOINT).read_bytes() == before
+    assert [path.name for path in saved.iterdir()] == [SAVEPOINT]
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from ppcn.training.runs import Run
+with Run(Path(sys.argv[1]), {}).reserved():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        try:
+            other.stdout.readline()
+            with (
+                pytest.raises(UserError, match="another process is training here"),
+                Run(tmp_path, {}).reserved(),
+            ):
+                pass
+        finally:
+            other.kill()
+    with Run(tmp_path, {}).reserved():
+        pass
+
+
+def test_only_safetensors_are_read(saved: Path) -> None:
+    """A savepoint from elsewhere cannot run code: nothing is unpickled."""
+    torch.save(STATE, saved / SAVEPOINT)
+    assert Run(saved, DEPENDS).load() is None
