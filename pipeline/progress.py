@@ -1,5 +1,6 @@
 """Progress of long work: a bar on a terminal, a line now and then elsewhere."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,12 +31,14 @@ def showing(title: str, quiet: bool = False) -> Iterator[Report]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[figures]}"),
     )
-    started = time.monotonic()
+    pace = _Pace()
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(title, total=None, figures="")
 
         def report(done: int, total: int, figures: Mapping[str, float]) -> None:
-            bar.update(task, completed=done, total=total, figures=_format(figures, done, started))
+            if pace.first is None:
+                bar.reset(task, completed=done, total=total)
+            bar.update(task, completed=done, total=total, figures=_format(figures, pace.rate(done)))
 
         yield report
 
@@ -47,25 +50,37 @@ def counted(items: Iterable[Item], total: int, report: Report) -> Iterator[Item]
         report(done, total, {})
 
 
+class _Pace:
+    """Steps per second since the first report, which may be of a run that goes on."""
+
+    def __init__(self) -> None:
+        self.first: int | None = None
+        self.started = time.monotonic()
+
+    def rate(self, done: int) -> float:
+        """Of the steps done by now."""
+        if self.first is None:
+            self.first = done - 1
+        return (done - self.first) / max(time.monotonic() - self.started, 1e-3)
+
+
 def _line_printer(title: str) -> Report:
-    started = time.monotonic()
-    printed = started - SECONDS_BETWEEN_LINES
+    pace = _Pace()
+    printed = -math.inf
 
     def report(done: int, total: int, figures: Mapping[str, float]) -> None:
         nonlocal printed
-        now = time.monotonic()
+        rate, now = pace.rate(done), time.monotonic()
         if now - printed < SECONDS_BETWEEN_LINES and done < total:
             return
         printed = now
-        left = (now - started) / done * (total - done) if done else 0.0
-        shown = _format(figures, done, started)
-        print(f"{title} {done}/{total}  {left:.0f} s left  {shown}", flush=True)
+        left = f"{(total - done) / rate:.0f} s left"
+        print(f"{title} {done}/{total}  {left}  {_format(figures, rate)}", flush=True)
 
     return report
 
 
-def _format(figures: Mapping[str, float], done: int, started: float) -> str:
+def _format(figures: Mapping[str, float], rate: float) -> str:
     """Throughput, and loss and PSNR where there are any."""
     chosen = {name: figures[name] for name in ("loss", "psnr", "kept") if name in figures}
-    rate = done / max(time.monotonic() - started, 1e-3)
     return "  ".join([f"{rate:.3g}/s", *(f"{n} {value:.4g}" for n, value in chosen.items())])
