@@ -58,7 +58,8 @@ def train_enhancer(run: EnhancerRun, params: Params) -> None:
     """Train one enhancement network and write weights, log and metrics."""
     vgg, vgg_facts = load_vgg(run.features)
     teacher, teacher_file = run.teacher or (None, None)
-    inputs = {"patches": run.patches} | ({"teacher": teacher_file} if teacher_file else {})
+    inputs = {"patches": run.patches, "vgg": run.features}
+    inputs |= {"teacher": teacher_file} if teacher_file else {}
     with open_patches(run.patches) as cut:
         source = PatchSource(cut, run.training.batch)
         objective = Enhancement(
@@ -73,12 +74,19 @@ def train_enhancer(run: EnhancerRun, params: Params) -> None:
         recorded = {"features": vgg_facts, **provenance(params.seed, inputs)}
         settings = {
             "phone": run.phone,
+            **_noise(run.network),
             "recipe": {"name": run.recipe_name, **run.recipe.model_dump()},
             "loss": params.loss.model_dump(exclude=_not_used(distils=teacher is not None)),
         }
         result = Result(run.title, run.name, run.out, run.metrics, settings, recorded)
         validation = validation_patches(cut)
         run_training(result, run.network, objective, source, validation, run.training, params)
+
+
+def _noise(network: nn.Module) -> dict[str, float]:
+    """The deviation of a network's noise, if it has some: its weights look alike without."""
+    deviation = getattr(network, "noise_deviation", None)
+    return {} if deviation is None else {"noise_deviation": round(float(deviation), 6)}
 
 
 def _not_used(distils: bool) -> set[str]:

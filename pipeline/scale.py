@@ -56,8 +56,8 @@ def _change(tree: Any, changes: Mapping[str, Any], source: Path, prefix: str = "
     for key, value in changes.items():
         name = f"{prefix}{key}"
         if key not in tree:
-            near = nearest(str(key), map(str, tree))
-            raise UserError(f"{source}: unknown key '{name}'; the nearest is '{prefix}{near}'")
+            near = f"the nearest is '{prefix}{nearest(str(key), map(str, tree))}'" if tree else ""
+            raise UserError(f"{source}: params.yaml has no key '{name}'; {near or 'add it there'}")
         if isinstance(value, Mapping) and isinstance(tree[key], Mapping):
             yield from _change(tree[key], value, source, f"{name}.")
         elif tree[key] != value:

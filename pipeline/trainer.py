@@ -60,9 +60,9 @@ def run_training(
     check_outputs(result.out, result.metrics)
     computing = {"training": training.model_dump(), "engine": params.engine.model_dump()}
     facts = {**result.settings, **computing, **result.recorded}
-    run = Run(result.out.with_suffix(".training"), {"network": result.name, **facts})
     plan = Plan(training, params.engine, params.seed)
     parallel.join()
+    run = Run(result.out.with_suffix(".training"), {"network": result.name, **facts})
     first = parallel.rank() == 0
     place = run.reserved() if first else nullcontext()
     with place, showing(result.title, quiet=not first) as report:
@@ -70,6 +70,7 @@ def run_training(
             _introduce(result, source, run)
         batches = Batches(source, params.seed)
         trained = train(network, objective, batches, validation, plan, report, run)
+        parallel.leave()
         if not first:
             return
         save_weights(result.out, result.name, network, facts)
@@ -77,7 +78,6 @@ def run_training(
         figures = {name: trained.kept[name] for name in ("step", "loss", "psnr")}
         write_json(result.metrics, {"validation": figures, **result.recorded})
         run.finish()
-    parallel.leave()
     psnr, step = trained.kept["psnr"], trained.kept["step"]
     typer.echo(f"{result.title}: validation PSNR {psnr:.2f} dB at step {step}")
 

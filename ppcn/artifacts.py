@@ -142,7 +142,8 @@ def sha256(path: Path) -> str:
 
 def provenance(seed: int | None, inputs: Mapping[str, Path]) -> dict[str, Any]:
     """What a number depends on beside parameters: seed if any, versions, digests of the inputs."""
-    libraries = ("torch", "opencv-contrib-python", "numpy", "scikit-image", "scipy", "pillow")
+    imaging = ("opencv-contrib-python", "numpy", "scikit-image", "scipy", "pillow")
+    libraries = ("torch", "pytorch-msssim", *imaging)
     return {
         **({} if seed is None else {"seed": seed}),
         "versions": {"ppcn": version("ppcn"), **{name: version(name) for name in libraries}},

@@ -266,9 +266,9 @@ class CropSet:
         """The HR and LR crop at `index`."""
         return self._file["hr"][index], self._file["lr"][index]
 
-    def read_all(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def read_part(self, part: slice) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """LR crops (N, size / 4, size / 4, 3) and HR crops (N, size, size, 3)."""
-        return self._file["lr"][()], self._file["hr"][()]
+        return self._file["lr"][part], self._file["hr"][part]
 
 
 @contextmanager
@@ -296,4 +296,6 @@ def read_photos(path: Path) -> Iterator[tuple[str, Photo, Photo]]:
     """
     with open_hdf5(path, LR_BY) as file:
         for stem, group in file.items():
+            if not isinstance(group, h5py.Group):
+                raise UserError(f"{path}: not a set of held-out photos; remake it with '{LR_BY}'")
             yield stem, group["hr"][()], group["lr"][()]

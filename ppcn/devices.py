@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ppcn.errors import UserError
 from ppcn.machine import free_memory
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -29,7 +30,10 @@ def choose_device() -> torch.device:
         return torch.device("cpu")
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    number = int(os.environ.get("LOCAL_RANK", "0"))
+    if number >= torch.cuda.device_count():
+        raise UserError(f"{torch.cuda.device_count()} GPUs here; start no more processes than that")
+    device = torch.device("cuda", number)
     torch.cuda.set_device(device)
     return device
 

@@ -236,7 +236,8 @@ def absolute(x: Tensor, y: Tensor, channels: Channels = "equal") -> Tensor:
     error = (_wide(x) - _wide(y)).abs()
     if channels == "equal":
         return error.mean()
-    return (error.mean(dim=(0, 2, 3)) * error.new_tensor(LUMA_WEIGHTS)).sum()
+    red, green, blue = error.mean(dim=(0, 2, 3)).unbind()
+    return LUMA_WEIGHTS[0] * red + LUMA_WEIGHTS[1] * green + LUMA_WEIGHTS[2] * blue
 
 
 @_full_precision

@@ -4,10 +4,12 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
 from ppcn.artifacts import replacing
+from ppcn.errors import UserError
 
 
 def save_tensors(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
@@ -17,7 +19,10 @@ def save_tensors(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str,
     written again in order of the keys, which leaves its length as it was.
     """
     with replacing(path) as temporary:
-        save_file(dict(state), temporary, dict(metadata))
+        try:
+            save_file(dict(state), temporary, dict(metadata))
+        except SafetensorError as error:
+            raise UserError(f"{path}: could not be written: {error}") from None
         with temporary.open("r+b") as file:
             length = int.from_bytes(file.read(8), "little")
             header = json.loads(file.read(length))

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -84,6 +85,26 @@ def test_a_full_disk_keeps_the_savepoint_before(
     assert "No space left" in caplog.text
     assert (saved / SAVEPOINT).read_bytes() == before
     assert [path.name for path in saved.iterdir()] == [SAVEPOINT]
+
+
+def test_a_full_disk_stops_neither_log_nor_inspection(
+    saved: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ppcn.training.runs.write_csv", fail)
+    monkeypatch.setattr("ppcn.tensors.save_file", fail)
+    run = Run(saved, DEPENDS)
+    run.log([{"step": 1, "psnr": 20.0}], np.zeros((8, 8, 3), np.uint8))
+    assert run.keep_for_inspection("step-3", STATE) is None
+    assert caplog.text.count("No space left") == 2
+
+
+def test_what_a_kill_left_behind_is_removed(saved: Path) -> None:
+    (saved / ".savepoint-abc.safetensors").write_bytes(b"half")
+    with Run(saved, DEPENDS).reserved():
+        assert sorted(path.name for path in saved.iterdir()) == [".lock", SAVEPOINT]
 
 
 HOLD = """

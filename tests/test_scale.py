@@ -52,8 +52,11 @@ def test_both_scales_set_the_same_keys() -> None:
 @pytest.mark.parametrize(
     "text, sentence",
     [
-        ("techer: {steps: 3}", "unknown key 'techer'; the nearest is 'teacher'"),
-        ("teacher: {step: 3}", "unknown key 'teacher.step'; the nearest is 'teacher.steps'"),
+        ("techer: {steps: 3}", "params.yaml has no key 'techer'; the nearest is 'teacher'"),
+        (
+            "teacher: {step: 3}",
+            "params.yaml has no key 'teacher.step'; the nearest is 'teacher.steps'",
+        ),
         ("teacher: {steps: -3}", "parameter 'teacher.steps' is refused"),
         ("teacher: [", "not a YAML file"),
         ("3", "expected keys such as 'teacher'"),

@@ -109,10 +109,12 @@ def test_a_run_that_is_killed_again_and_again_ends_the_same(folder: Path) -> Non
     assert not savepoint.exists()
 
 
-def test_two_processes_follow_the_curve_of_one(folder: Path) -> None:
+@pytest.mark.parametrize("adversarial, steps", [("paper", 50), ("code", 15)])
+def test_two_processes_follow_the_curve_of_one(adversarial: str, steps: int, folder: Path) -> None:
+    edit_yaml(folder / "params.yaml", {"loss.adversarial": adversarial, "teacher.steps": steps})
     one = curve(folder)
     two = curve(folder, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
-    assert len(one) == len(two) == SETTINGS["teacher.steps"]
+    assert len(one) == len(two) == steps
     assert {"contextual", "texture", "discriminator", "ssim", "color", "tv"} < one[-1].keys()
     for step, (expected, found) in enumerate(zip(one, two, strict=True)):
         assert found == pytest.approx(expected, rel=1e-5), step

@@ -1,3 +1,4 @@
+import copy
 import csv
 import math
 from collections.abc import Sequence
@@ -155,13 +156,20 @@ def test_a_loss_that_is_not_a_number_stops_with_its_name_and_its_batch(tmp_path:
 
 
 def test_noise_of_a_training_run_follows_its_seed() -> None:
-    def run() -> torch.Tensor:
-        torch.manual_seed(0)
-        network = MuxNormal(noise_deviation=1.0)
-        _train(network, SHORT, seed=3)
+    torch.manual_seed(0)
+    first = MuxNormal(noise_deviation=1.0)
+
+    def run(earlier: int, seed: int) -> torch.Tensor:
+        """Weights after training for a seed, whatever was drawn before."""
+        network = copy.deepcopy(first)
+        torch.manual_seed(earlier)
+        plan = Plan(SHORT, Engine(precision="float32", compile=False), seed)
+        batches = Batches(_Warmer(), 0)
+        train(network, _Absolute(), batches, VALIDATION, plan, lambda *figures: None)
         return torch.cat([p.detach().flatten() for p in network.parameters()])
 
-    assert torch.equal(run(), run())
+    assert torch.equal(run(1, seed=3), run(2, seed=3))
+    assert not torch.equal(run(1, seed=3), run(1, seed=4))
 
 
 class _InterruptedError(Exception):
@@ -236,5 +244,27 @@ def test_nothing_is_saved_that_is_spoilt(tmp_path: Path, monkeypatch: pytest.Mon
 
     with pytest.raises(UserError, match="l1 term was no finite number at step 7"):
         _train(Student(), objective=Spoilt(), run=Run(tmp_path, {}))
+    found = Run(tmp_path, {}).load()
+    assert found and found[1]["step"] == 7
+
+
+@pytest.mark.parametrize(
+    "steps, sentence", [(8, "weights became infinite before step 8"), (20, "number at step 8")]
+)
+def test_weights_that_a_finite_loss_has_spoilt_are_not_saved(
+    steps: int, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The root of 0 is finite, and its derivative is not."""
+    monkeypatch.setattr(loop, "SECONDS_BETWEEN_SAVEPOINTS", 0)
+
+    class Spoilt(_Absolute):
+        def terms(self, network, batch, step, random):
+            good = super().terms(network, batch, step, random)["l1"]
+            nothing = network.conv1.weight.sum() * 0
+            return {"l1": good + nothing.sqrt() if step > 6 else good}
+
+    settings = TRAINING.model_copy(update={"steps": steps})
+    with pytest.raises(UserError, match=sentence):
+        _train(Student(), settings, objective=Spoilt(), run=Run(tmp_path, {}))
     found = Run(tmp_path, {}).load()
     assert found and found[1]["step"] == 7

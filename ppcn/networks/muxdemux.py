@@ -96,7 +96,9 @@ class _Noisy(nn.Module):
 
     def _seed(self) -> Tensor | int:
         """A new seed in every training step (from torch's generator), 0 afterwards."""
-        return torch.randint(2**31, ()).to(self.noise_deviation.device) if self.training else 0
+        if not self.training:
+            return 0
+        return torch.randint(2**31, ()).to(self.noise_deviation.device, non_blocking=True)
 
 
 class MuxNormal(_Noisy):

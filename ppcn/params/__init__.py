@@ -65,7 +65,7 @@ RIG_ROOT = "data/rig"
 class Params(Group):
     """All of params.yaml."""
 
-    seed: Annotated[int, Field(ge=0)]
+    seed: Annotated[int, Field(ge=0, lt=2**63)]
     data: Data
     rig: Rig
     phones: Annotated[dict[PhoneName, Camera | None], Field(min_length=1)]

@@ -5,7 +5,7 @@ held on the GPU or in memory, another is read from its file one step ahead. Turn
 the network runs.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -26,6 +26,7 @@ from ppcn.training import parallel
 
 Images = NDArray[np.uint8]
 TURNS = 8
+ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def turn(images: Tensor, turns: Tensor) -> Tensor:
     for bit, change in enumerate((lambda i: i.transpose(1, 2), _flip_rows, _flip_columns)):
         chosen = (turns >> bit & 1).bool().view(-1, 1, 1, 1)
         images = torch.where(chosen, change(images), images)
-    return images
+    return images.contiguous()
 
 
 def _flip_rows(images: Tensor) -> Tensor:
@@ -153,8 +154,7 @@ class PatchSource:
         self.held, device = room_on(2 * len(self._rows) * patches.size**2 * 3)
         self._pool = None
         if device:
-            whole = patches.read(self._rows)
-            self._pool = [torch.from_numpy(images).to(device) for images in whole]
+            self._pool = _hold(lambda part: patches.read(self._rows[part]), len(self), device)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -205,7 +205,7 @@ class CropSource:
         self.held, device = room_on(len(crops) * crops.size**2 * 3 * 17 // 16)
         self._pool = None
         if device:
-            self._pool = [torch.from_numpy(images).to(device) for images in crops.read_all()]
+            self._pool = _hold(crops.read_part, len(self), device)
 
     def __len__(self) -> int:
         return len(self._crops)
@@ -235,6 +235,20 @@ class CropSource:
     def prepare(self, x: Tensor) -> Tensor:
         """The parts, enlarged if the network wants them so."""
         return enlarge_parts(x) if self._enlarged else x
+
+
+def _hold(
+    read: Callable[[slice], tuple[Images, Images]], count: int, device: torch.device
+) -> list[Tensor]:
+    """Fill a device with both sides of a set, some rows at a time."""
+    pool: list[Tensor] = []
+    for start in range(0, count, ROWS_AT_ONCE):
+        part = slice(start, min(start + ROWS_AT_ONCE, count))
+        images = [torch.from_numpy(side) for side in read(part)]
+        pool = pool or [side.new_empty((count, *side.shape[1:]), device=device) for side in images]
+        for whole, side in zip(pool, images, strict=True):
+            whole[part] = side.to(device)
+    return pool
 
 
 def enlarge_parts(x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -140,7 +141,7 @@ class _Loop:
         """Add a row of means and scores."""
         state = self.state
         means = state.totals.means()
-        if not all(map(math.isfinite, means.values())):
+        if not (all(map(math.isfinite, means.values())) and state.is_finite()):
             self._stop()
         state.totals.clear()
         psnr = self.validation.psnr(state.judged)
@@ -157,29 +158,33 @@ class _Loop:
         return {"steps_per_s": steps, "memory_mb": used_megabytes()}
 
     def _save(self) -> None:
-        """Write a savepoint, unless what it would hold is spoilt."""
-        if self.state.totals.first_spoilt():
-            self._stop()
+        """Write a savepoint, unless it would be spoilt; then the next row stops the run."""
+        if self.state.totals.first_spoilt() or not self.state.is_finite():
+            return
         tensors, facts = self.state.save()
         if self.run:
             self.run.save(tensors, {**facts, "speeds": self.speeds})
         self.saved = time.monotonic()
 
-    def _stop(self) -> None:
-        """Refuse to go on, naming the term and keeping the batch."""
+    def _stop(self) -> NoReturn:
+        """Refuse to go on, naming the first term that was spoilt and keeping its batch.
+
+        Every process stops; the one whose term it was tells.
+        """
         found = self.state.totals.first_spoilt()
-        if not found:
-            raise UserError("a loss term of another process is no longer a finite number")
+        first = parallel.least(found[0] if found else math.inf, self.device)
+        advice = "lower the learning rate or a term's weight"
+        if not math.isfinite(first):
+            raise UserError(f"weights became infinite before step {self.state.step}; {advice}")
+        if not found or found[0] > first:
+            raise UserError(f"another process met a loss that is no finite number; {advice}")
         step, term = found
         kept = ""
         if self.run:
             batch = self.batches.at(step)
             path = self.run.keep_for_inspection(f"step-{step}", {"x": batch.x, "y": batch.y})
-            kept = f"; its batch is kept in {path}"
-        raise UserError(
-            f"the {term} term was no finite number at step {step}{kept}; "
-            "lower the learning rate or that term's weight"
-        )
+            kept = f"; its batch is kept in {path}" if path else ""
+        raise UserError(f"the {term} term was no finite number at step {step}{kept}; {advice}")
 
 
 def learn(state: State, objective: Objective, batch: Batch, plan: Plan) -> None:
@@ -188,7 +193,8 @@ def learn(state: State, objective: Objective, batch: Batch, plan: Plan) -> None:
     shrunk = decay(plan.training, state.step)
     random = _random(plan.seed, state.step, device)
     with _autocast(plan.engine, device):
-        terms = objective.terms(state.network, batch, state.step, random)
+        found = objective.terms(state.network, batch, state.step, random)
+        terms = {name: found[name] for name in objective.weights if name in found}
         loss = losses.weighted_sum(terms, objective.weights)
     state.descent.step(loss, plan.training.learning_rate * shrunk)
     state.follow()

@@ -152,7 +152,9 @@ class Enhancement:
         if self.loss.adversarial == "paper":
             self._shown = (image.detach(), y, torch.zeros(0))
             return parallel.count() * losses.texture(self.rival(image))
-        is_real = torch.randint(0, 2, (len(y),), generator=random, device=y.device)
+        everyones = (len(y) * parallel.count(),)
+        is_real = torch.randint(0, 2, everyones, generator=random, device=y.device)
+        is_real = is_real[parallel.rank() :: parallel.count()]
         shown = torch.where(is_real.view(-1, 1, 1, 1) == 1, y, image)
         self._shown = (shown.detach(), y, is_real)
         return -parallel.count() * losses.swapped_discrimination(self.rival(shown), is_real)

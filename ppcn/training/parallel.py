@@ -65,6 +65,14 @@ def average_gradients(parameters: Iterable[Tensor]) -> None:
             gradient.copy_(part.view_as(gradient))
 
 
+def least(value: float, device: torch.device) -> float:
+    """The smallest of every process's value."""
+    found = torch.tensor(value, device=device)
+    if count() > 1:
+        distributed.all_reduce(found, distributed.ReduceOp.MIN)
+    return found.item()
+
+
 def average(values: Tensor) -> Tensor:
     """Replace values by their mean over all processes."""
     if count() > 1:

@@ -64,6 +64,10 @@ class Run:
                 raise UserError(
                     f"{self.folder}: another process is training here; wait, or name another --out"
                 ) from None
+            # What a kill in the middle of writing left behind.
+            for path in (SAVEPOINT, LOG, SAMPLES):
+                for left in self.folder.glob(f".{Path(path).stem}-*"):
+                    left.unlink()
             yield
 
     def load(self) -> tuple[Tensors, dict[str, Any]] | None:
@@ -79,7 +83,7 @@ class Run:
             found = load_file(path), json.loads(metadata["facts"])
         except FileNotFoundError:
             return None
-        except (SafetensorError, KeyError, TypeError, ValueError, OSError):
+        except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, OSError):
             logger.warning("%s: starts afresh, for its savepoint is damaged", self.folder)
             return None
         if moved := _first_difference(ran_on, self._runs_on):
@@ -93,7 +97,7 @@ class Run:
         state = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         try:
             save_tensors(self.folder / SAVEPOINT, state, metadata)
-        except (UserError, OSError, SafetensorError) as error:
+        except (UserError, OSError) as error:
             logger.warning("no savepoint this time (%s); the one before is kept", error)
 
     def log(self, rows: Sequence[Mapping[str, float]], samples: Photo) -> None:
@@ -103,9 +107,13 @@ class Run:
             rows: all rows so far.
             samples: inputs, outputs and targets side by side.
         """
-        write_csv(self.folder / LOG, rows)
-        with replacing(self.folder / SAMPLES) as temporary:
-            temporary.write_bytes(encode_jpeg(samples, SAMPLES_QUALITY))
+        try:
+            write_csv(self.folder / LOG, rows)
+            with replacing(self.folder / SAMPLES) as temporary:
+                temporary.write_bytes(encode_jpeg(samples, SAMPLES_QUALITY))
+        except (UserError, OSError) as error:
+            logger.warning("no log this time (%s)", error)
+            return
         if writer := self._tensorboard():
             step = int(rows[-1]["step"])
             for name, value in rows[-1].items():
@@ -113,10 +121,14 @@ class Run:
             writer.add_image("samples", samples, step, dataformats="HWC")
             writer.flush()
 
-    def keep_for_inspection(self, name: str, tensors: Tensors) -> Path:
-        """Write tensors that a person should look at; returns where."""
+    def keep_for_inspection(self, name: str, tensors: Tensors) -> Path | None:
+        """Write tensors that a person should look at; returns where, or None if that fails."""
         path = self.folder / f"{name}.safetensors"
-        save_tensors(path, {key: value.cpu().contiguous() for key, value in tensors.items()}, {})
+        try:
+            save_tensors(path, {k: value.cpu().contiguous() for k, value in tensors.items()}, {})
+        except (UserError, OSError) as error:
+            logger.warning("%s: not written (%s)", path, error)
+            return None
         return path
 
     def finish(self) -> None:
@@ -143,12 +155,12 @@ def _hardware() -> dict[str, Any]:
 
 
 def code_in_use() -> str:
-    """Digest of the source of every module of this package that is loaded."""
-    loaded = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "ppcn"}
+    """Digest of the source of every module of this project that is loaded."""
+    ours = [name for name in sys.modules if name.split(".")[0] in ("ppcn", "pipeline")]
     digest = hashlib.sha256()
-    for _, module in sorted(loaded.items()):
-        if module.__file__:
-            digest.update(Path(module.__file__).read_bytes())
+    for name in sorted(ours):
+        if source := sys.modules[name].__file__:
+            digest.update(Path(source).read_bytes())
     return digest.hexdigest()
 
 

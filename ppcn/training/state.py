@@ -99,18 +99,18 @@ class Totals:
     def tensors(self) -> Tensors:
         """Everything, by the names of the terms."""
         return {
-            f"{'+'.join(names)}.{part}": torch.as_tensor(value)
-            for names, values in self._by_names.items()
+            f"{number}.{'+'.join(names)}.{part}": torch.as_tensor(value)
+            for number, (names, values) in enumerate(self._by_names.items())
             for part, value in zip(("sum", "count", "spoilt"), values, strict=True)
         }
 
     def load(self, tensors: Tensors, device: torch.device) -> None:
         """Take up what `tensors` gave."""
-        for key in (key for key in tensors if key.endswith(".sum")):
-            names = key.removesuffix(".sum")
-            total, number, spoilt = (tensors[f"{names}.{p}"] for p in ("sum", "count", "spoilt"))
+        firsts = (key.removesuffix(".sum") for key in tensors if key.endswith(".sum"))
+        for key in sorted(firsts, key=lambda key: int(key.split(".")[0])):
+            total, number, spoilt = (tensors[f"{key}.{p}"] for p in ("sum", "count", "spoilt"))
             values = (total.to(device), int(number), spoilt.to(device))
-            self._by_names[tuple(names.split("+"))] = values
+            self._by_names[tuple(key.split(".")[1].split("+"))] = values
 
 
 class State:
@@ -147,6 +147,11 @@ class State:
             pairs = zip(self._average.parameters(), self.network.parameters(), strict=True)
             for mean, new in pairs:
                 mean.lerp_(new, nearer)
+
+    def is_finite(self) -> bool:
+        """Whether all weights are finite numbers."""
+        modules = self._modules().values()
+        return all(bool(p.isfinite().all()) for m in modules for p in m.parameters())
 
     def add(self, row: Row) -> None:
         """Note a row of the log, and the weights if they are the best so far."""
