@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from ppcn.errors import UserError
 from ppcn.training import runs
@@ -99,6 +100,18 @@ def test_a_full_disk_stops_neither_log_nor_inspection(
     run.log([{"step": 1, "psnr": 20.0}], np.zeros((8, 8, 3), np.uint8))
     assert run.keep_for_inspection("step-3", STATE) is None
     assert caplog.text.count("No space left") == 2
+
+
+def test_tensorboard_shows_every_column_and_the_pictures(tmp_path: Path) -> None:
+    pictures = np.full((8, 24, 3), 128, np.uint8)
+    run = Run(tmp_path, DEPENDS)
+    rows = [{"step": 50, "loss": 2.5, "psnr": 20.5}, {"step": 100, "loss": 1.5, "psnr": 21.0}]
+    for last in (1, 2):
+        run.log(rows[:last], pictures)
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert events.Tags()["images"] == ["samples"]
+    assert [(e.step, e.value) for e in events.Scalars("loss")] == [(50, 2.5), (100, 1.5)]
+    assert [e.value for e in events.Scalars("psnr")] == [20.5, 21.0]
 
 
 def test_what_a_kill_left_behind_is_removed(saved: Path) -> None:
