@@ -114,6 +114,21 @@ def test_tensorboard_shows_every_column_and_the_pictures(tmp_path: Path) -> None
     assert [e.value for e in events.Scalars("psnr")] == [20.5, 21.0]
 
 
+def test_tensorboard_hides_what_an_earlier_attempt_wrote_of_the_same_steps(tmp_path: Path) -> None:
+    def losses_after(rows: list[dict[str, float]]) -> list[tuple[int, float]]:
+        Run(tmp_path, DEPENDS).log(rows, np.zeros((8, 24, 3), np.uint8))
+        events = EventAccumulator(str(tmp_path)).Reload().Scalars("loss")
+        return [(event.step, event.value) for event in events]
+
+    first, lost, again = (
+        {"step": step, "loss": loss} for step, loss in ((50, 3), (100, 2), (100, 1))
+    )
+    losses_after([first])
+    assert losses_after([first, lost]) == [(50, 3), (100, 2)]
+    assert losses_after([first, again]) == [(50, 3), (100, 1)]
+    assert losses_after([{"step": 50, "loss": 4}]) == [(50, 4)]
+
+
 def test_what_a_kill_left_behind_is_removed(saved: Path) -> None:
     (saved / ".savepoint-abc.safetensors").write_bytes(b"half")
     with Run(saved, DEPENDS).reserved():

@@ -114,8 +114,8 @@ class Run:
         except (UserError, OSError) as error:
             logger.warning("no log this time (%s)", error)
             return
-        if writer := self._tensorboard():
-            step = int(rows[-1]["step"])
+        step = int(rows[-1]["step"])
+        if writer := self._tensorboard(hides_from=step if len(rows) > 1 else 0):
             for name, value in rows[-1].items():
                 writer.add_scalar(name, value, step)
             writer.add_image("samples", samples, step, dataformats="HWC")
@@ -135,15 +135,18 @@ class Run:
         """Remove the savepoint; log and pictures stay."""
         (self.folder / SAVEPOINT).unlink(missing_ok=True)
 
-    def _tensorboard(self) -> Any:
-        """The writer of event files, where the package is installed."""
+    def _tensorboard(self, hides_from: int) -> Any:
+        """The writer of event files, where the package is installed.
+
+        What an attempt before this one wrote of later steps is hidden.
+        """
         if self._writer is None:
             try:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:
                 self._writer = False
             else:
-                self._writer = SummaryWriter(str(self.folder))
+                self._writer = SummaryWriter(str(self.folder), purge_step=hides_from)
         return self._writer
 
 
