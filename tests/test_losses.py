@@ -7,7 +7,7 @@ from skimage.metrics import structural_similarity
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ppcn import losses
-from ppcn.networks.ppcn import stretch_contrast
+from ppcn.networks.ppcn import ContrastStep
 
 FORMULAS = ("paper", "code")
 
@@ -56,7 +56,7 @@ def test_the_authors_ssim_blur_and_contrast(golden: dict[str, np.ndarray]) -> No
     blurred = torch.nn.functional.conv2d(phone, kernel, padding=10, groups=3)
     np.testing.assert_allclose(blurred, _nchw(golden["phone_blurred"]), rtol=1e-4)
     np.testing.assert_allclose(
-        stretch_contrast(phone), _nchw(golden["phone_contrast"]), rtol=1e-4, atol=1e-5
+        ContrastStep()(phone), _nchw(golden["phone_contrast"]), rtol=1e-4, atol=1e-5
     )
 
 

@@ -144,6 +144,8 @@ def test_noise_depends_on_seed_and_position_alone() -> None:
     noise = position_noise(torch.zeros(2, 1, 300, 400), seed=5)
     assert torch.equal(noise[0], noise[1])
     assert torch.equal(noise[..., :40, :70], position_noise(torch.zeros(2, 9, 40, 70), 5))
+    part = position_noise(torch.zeros(2, 9, 40, 70), 5, top=100, left=200)
+    assert torch.equal(noise[..., 100:140, 200:270], part)
     drawn = position_noise(torch.zeros(2, 1, 300, 400), torch.tensor(5))
     assert torch.equal(noise, drawn)
     field, other = noise[0, 0], position_noise(torch.zeros(1, 1, 300, 400), seed=6)[0, 0]

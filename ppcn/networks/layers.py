@@ -12,6 +12,18 @@ from torch.nn import functional as F
 GRAY_WEIGHTS = (0.2989, 0.5870, 0.1140)
 
 
+class PhotoMean(nn.Module):
+    """Mean over H, W of each image and channel, (N, C, 1, 1).
+
+    A module, as everything that depends on more of a photo than the neighbourhood of a pixel, so
+    that a photo can be computed in tiles: `InstanceNorm`, `PhotoMean`, `PositionNoise`.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Average (N, C, H, W)."""
+        return x.mean(dim=(2, 3), keepdim=True)
+
+
 class InstanceNorm(nn.Module):
     """Instance norm over H, W: biased variance, eps 1e-3, learned scale and shift.
 

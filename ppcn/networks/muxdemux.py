@@ -24,7 +24,7 @@ def mux(x: Tensor) -> Tensor:
     return F.pixel_shuffle(x, 2)
 
 
-def position_noise(like: Tensor, seed: Tensor | int) -> Tensor:
+def position_noise(like: Tensor, seed: Tensor | int, top: int = 0, left: int = 0) -> Tensor:
     """Noise of mean 0 and variance 1 that depends on seed and position alone.
 
     Integer arithmetic (a 32-bit mix of the counter), so that every device, batch and tile of a
@@ -33,17 +33,28 @@ def position_noise(like: Tensor, seed: Tensor | int) -> Tensor:
     Args:
         like: (N, C, H, W), whose size, kind and device the noise takes.
         seed: from 0 to 2^32.
+        top: row of the photo's map at which `like` begins.
+        left: column at which it begins.
 
     Returns:
         (N, 1, H, W), the same for every image, uniform in +-sqrt(3).
     """
     batch, _, height, width = like.shape
-    y, x = (torch.arange(n, device=like.device) for n in (height, width))
+    y = torch.arange(top, top + height, device=like.device)
+    x = torch.arange(left, left + width, device=like.device)
     start = _mix(torch.as_tensor(seed, device=like.device))
     value = _mix(_mix(start ^ y.view(-1, 1)) ^ x)
     uniform = (value >> 8).to(torch.float32) / 2**24
     noise = ((uniform - 0.5) * 12**0.5).to(like.dtype)
     return noise.expand(batch, 1, -1, -1)
+
+
+class PositionNoise(nn.Module):
+    """`position_noise` of whole photos."""
+
+    def forward(self, like: Tensor, seed: Tensor | int) -> Tensor:
+        """Noise (N, 1, H, W) for (N, C, H, W)."""
+        return position_noise(like, seed)
 
 
 def _mix(value: Tensor) -> Tensor:
@@ -88,10 +99,11 @@ class _Noisy(nn.Module):
 
     def __init__(self, noise_deviation: float) -> None:
         super().__init__()
+        self.noise = PositionNoise()
         self.register_buffer("noise_deviation", torch.tensor(float(noise_deviation)))
 
     def _with_noise(self, x: Tensor, seed: Tensor | int) -> Tensor:
-        noise = position_noise(x, seed) * self.noise_deviation.to(x.dtype)
+        noise = self.noise(x, seed) * self.noise_deviation.to(x.dtype)
         return torch.cat((x, noise), dim=1)
 
     def _seed(self) -> Tensor | int:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ppcn.networks.layers import InstanceNorm, bounded, conv_same, initialise
+from ppcn.networks.layers import InstanceNorm, PhotoMean, bounded, conv_same, initialise
 
 
 class Enhanced(NamedTuple):
@@ -19,10 +19,17 @@ class Enhanced(NamedTuple):
     taps: tuple[Tensor, ...]
 
 
-def stretch_contrast(x: Tensor) -> Tensor:
+class ContrastStep(nn.Module):
     """The fixed first step: x' = (x - mean) * 1.2 + mean, per image and channel over H, W."""
-    mean = x.mean(dim=(2, 3), keepdim=True)
-    return (x - mean) * 1.2 + mean
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean = PhotoMean()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Stretch the contrast of (N, 3, H, W)."""
+        mean = self.mean(x)
+        return (x - mean) * 1.2 + mean
 
 
 def _lrelu(x: Tensor) -> Tensor:
@@ -38,6 +45,7 @@ class Teacher(nn.Module):
 
     def __init__(self, initial_deviation: float | None = 0.01) -> None:
         super().__init__()
+        self.contrast = ContrastStep()
         self.conv0 = conv_same(3, 16, (1, 7))
         self.conv1 = conv_same(16, 16, (7, 1))
         self.conv2, self.norm2 = conv_same(16, 32, 3), InstanceNorm(32)
@@ -50,7 +58,7 @@ class Teacher(nn.Module):
 
     def enhance(self, x: Tensor) -> Enhanced:
         """Return the enhanced image with the taps c1 and c6, each (N, 16, H, W)."""
-        c1 = _lrelu(self.conv1(_lrelu(self.conv0(stretch_contrast(x)))))
+        c1 = _lrelu(self.conv1(_lrelu(self.conv0(self.contrast(x)))))
         c3 = self.norm3(self.conv3(_lrelu(self.norm2(self.conv2(c1))))) + c1
         c5 = self.norm5(self.conv5(_lrelu(self.norm4(self.conv4(c3))))) + c3
         c6 = _lrelu(self.conv6(torch.cat((c3, c5), dim=1)))
@@ -70,6 +78,7 @@ class Student(nn.Module):
 
     def __init__(self, initial_deviation: float | None = 0.01) -> None:
         super().__init__()
+        self.contrast = ContrastStep()
         self.conv0 = conv_same(3, 8, (1, 7))
         self.conv1 = conv_same(8, 8, (7, 1))
         self.conv2, self.norm2 = conv_same(8, 16, (1, 7), dilation=2), InstanceNorm(16)
@@ -79,7 +88,7 @@ class Student(nn.Module):
 
     def enhance(self, x: Tensor) -> Enhanced:
         """Return the enhanced image with the taps c1 and c3, each (N, 8, H, W)."""
-        c1 = _lrelu(self.conv1(_lrelu(self.conv0(stretch_contrast(x)))))
+        c1 = _lrelu(self.conv1(_lrelu(self.conv0(self.contrast(x)))))
         c2 = _lrelu(self.norm2(self.conv2(c1)))
         c3 = _lrelu(self.norm3(self.conv3(c2))) + c1
         return Enhanced(bounded(self.conv4(c3)), (c1, c3))

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ppcn.networks.layers import crop_like, pad_to_multiple
+from ppcn.networks.layers import PhotoMean, crop_like, pad_to_multiple
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> nn.Conv2d:
@@ -53,6 +53,7 @@ class SuperResolver(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.mean = PhotoMean()
         self.down1, self.down2 = _conv(3, 32, stride=2), _conv(32, 64, stride=2)
         self.reduce = _conv(64, 32)
         self.blocks = nn.Sequential(_Block(), _Block())
@@ -62,7 +63,7 @@ class SuperResolver(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the sharpened photo, (N, 3, H, W), not clipped."""
         padded = pad_to_multiple(x, 4) * 255
-        mean = padded.mean(dim=(2, 3), keepdim=True)
+        mean = self.mean(padded)
         t = _lrelu(self.down1(F.pad(padded - mean, (0, 1, 0, 1))))
         t = self.reduce(_lrelu(self.down2(F.pad(t, (0, 1, 0, 1)))))
         t = self.fuse(self.blocks(t)) + t
