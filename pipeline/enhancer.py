@@ -74,6 +74,7 @@ def train_enhancer(run: EnhancerRun, params: Params) -> None:
         recorded = {"features": vgg_facts, **provenance(params.seed, inputs)}
         settings = {
             "phone": run.phone,
+            "cameras": cut.cameras.get("phone", []),
             **_noise(run.network),
             "recipe": {"name": run.recipe_name, **run.recipe.model_dump()},
             "loss": params.loss.model_dump(exclude=_not_used(distils=teacher is not None)),

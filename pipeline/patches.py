@@ -26,6 +26,7 @@ from ppcn.artifacts import create_hdf5, replacing, write_csv, write_json
 from ppcn.cutting import OUTCOMES, CutTask, cut_files
 from ppcn.datasets import PatchWriter, open_patches
 from ppcn.errors import UserError
+from ppcn.images import camera_model
 from ppcn.pairs import memory_of
 from ppcn.params import Patches
 from ppcn.patches import KEPT, REASONS
@@ -72,7 +73,11 @@ def patches(
         pairs = [alignments.pair(stem, root) for stem in stems]
     splits = assign_splits(stems, params.patches.split, params.seed)
     values = {"seed": params.seed, **params.patches.model_dump()}
-    attributes = {"phone": phone, "reference": reference, "params": values}
+    cameras = {
+        "phone": sorted({camera_model(pair.phone) for pair in pairs} - {""}),
+        "dslr": sorted({camera_model(pair.dslr) for pair in pairs} - {""}),
+    }
+    attributes = {"phone": phone, "reference": reference, "cameras": cameras, "params": values}
     seen: set[bytes] = set()
     rows: list[dict[str, Any]] = []
     earlier = 0

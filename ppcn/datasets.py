@@ -1,10 +1,12 @@
 """The HDF5 schemas that training reads: patch sets and super-resolution crops and photos.
 
 `data/patches/<phone>.h5` holds datasets of equal length N, one chunk per patch: `phone` and `dslr`
-(N, S, S, 3) uint8, and the fields of `PATCH_FIELDS`; `photo` indexes the dataset `stems`.
+(N, S, S, 3) uint8, and the fields of `PATCH_FIELDS`; `photo` indexes the dataset `stems`. Its
+attribute `cameras` names the models that EXIF gives for `phone` and `dslr`.
 """
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -137,6 +139,8 @@ class PatchSet:
             self.stems = [stem.decode() for stem in file["stems"]]
             self.photo, self.split, self.ncc = (file[n][()] for n in ("photo", "split", "ncc"))
             self.size = int(file["phone"].shape[1])
+            # Sets made of photos whose cameras are unknown name none.
+            self.cameras: dict[str, list[str]] = json.loads(file.attrs.get("cameras", "{}"))
         except KeyError:
             raise UserError(f"{path}: not a patch set; remake it with '{PATCHES_BY}'") from None
 

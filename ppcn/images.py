@@ -127,6 +127,23 @@ def capture_time(path: Path) -> datetime | None:
         return _parse_time(*_time_tags(file))
 
 
+def camera_model(path: Path) -> str:
+    """Which camera took a photo, as "Apple iPhone 3GS" (EXIF Make and Model); "" if unknown.
+
+    Raises:
+        UserError: as `photo_size`.
+    """
+    with _opened(path) as file, suppress(*DAMAGE):
+        exif = _exif(file)
+        make, model = (
+            " ".join(str(exif.get(tag, "")).strip(" \0").split())
+            for tag in (ExifTags.Base.Make, ExifTags.Base.Model)
+        )
+        # Many cameras repeat the maker's name in the model's.
+        return model if model.lower().startswith(make.lower()) else f"{make} {model}".strip()
+    return ""
+
+
 @contextmanager
 def _opened(path: Path) -> "Iterator[ImageFile | HeifFile]":
     """A photo with its header read; what goes wrong with it becomes a UserError."""

@@ -16,6 +16,7 @@ from PIL import Image, ImageCms, ImageFile, ImageOps
 from ppcn import images
 from ppcn.errors import UserError
 from ppcn.images import (
+    camera_model,
     capture_time,
     list_photos,
     luminance,
@@ -307,6 +308,25 @@ def test_the_capture_time_is_read(tmp_path: Path, gradient: np.ndarray, suffix: 
     assert capture_time(path) == datetime(2024, 5, 1, 12, 30, 0, 250_000, zone)
     _save(path, gradient, _exif(1))
     assert capture_time(path) is None
+
+
+@pytest.mark.parametrize(
+    ("make", "model", "expected"),
+    [
+        ("Apple", "iPhone 3GS", "Apple iPhone 3GS"),
+        ("Canon", "Canon  EOS 70D\0", "Canon EOS 70D"),
+        ("", "C6603", "C6603"),
+        ("Apple", "", "Apple"),
+        ("", "", ""),
+    ],
+)
+def test_the_camera_is_named_once(tmp_path: Path, make: str, model: str, expected: str) -> None:
+    exif = Image.Exif()
+    exif.update({0x010F: make, 0x0110: model})
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=exif)
+    assert camera_model(tmp_path / "a.jpg") == expected
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg")
+    assert camera_model(tmp_path / "a.jpg") == ""
 
 
 @pytest.mark.parametrize(

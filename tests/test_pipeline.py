@@ -14,8 +14,10 @@ import h5py
 import numpy as np
 import pytest
 from conftest import ROOT, TINY, edit_yaml
+from PIL import Image
 
 from pipeline.app import COMMANDS
+from ppcn.datasets import open_patches
 from ppcn.images import read_photo, write_photo
 from ppcn.networks import NETWORKS
 from ppcn.resize import crop_to_multiple, matlab_shrink
@@ -114,6 +116,22 @@ def test_the_rig_never_replaces_a_folder_it_did_not_make(rig: Path, folder: Path
     message = refusal(folder, "rig", "--out", "mine", "--scenes", scenes)
     assert "mine/photo.jpg: was not made by the rig" in message
     assert (folder / "mine/photo.jpg").read_text() == "precious"
+
+
+def test_patches_name_the_cameras_that_took_the_photos(rig: Path, folder: Path) -> None:
+    exif = Image.Exif()
+    exif.update({0x010F: "Apple", 0x0110: "iPhone 3GS"})
+    for photo in (rig / "iphone").iterdir():
+        target = folder / "photos/iphone" / photo.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(photo).save(target, quality=95, exif=exif)
+    shutil.copytree(rig / "canon", folder / "photos/canon")
+    common = ["--phone", "iphone", "--root", "photos"]
+    for stage in ("align", "patches"):
+        done = run(folder, stage, *common)
+        assert done.returncode == 0, done.stderr
+    with open_patches(folder / "data/patches/iphone.h5") as cut:
+        assert cut.cameras == {"phone": ["Apple iPhone 3GS"], "dslr": []}
 
 
 def test_align_and_patches_do_not_depend_on_the_number_of_workers(rig: Path, folder: Path) -> None:

@@ -30,6 +30,8 @@ class InstanceNorm(nn.Module):
     Unlike torch's module, it takes maps of a single pixel (and returns the shift).
     """
 
+    epsilon = 1e-3
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(channels))
@@ -38,7 +40,15 @@ class InstanceNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (N, C, H, W) per image and channel."""
         return torch.instance_norm(
-            x, self.weight, self.bias, None, None, True, 0.0, 1e-3, torch.backends.cudnn.enabled
+            x,
+            self.weight,
+            self.bias,
+            None,
+            None,
+            True,
+            0.0,
+            self.epsilon,
+            torch.backends.cudnn.enabled,
         )
 
 
