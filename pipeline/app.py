@@ -26,6 +26,8 @@ COMMANDS = {
     "baseline-sr": STAGES,
     "benchmark": STAGES,
     "tables": STAGES,
+    "enhance": TOOLS,
+    "upscale": TOOLS,
     "scale": TOOLS,
     "import-dped": TOOLS,
     "import-checkpoint": TOOLS,

@@ -96,7 +96,7 @@ def read_photo(path: Path) -> Photo:
     with _opened(path) as file:
         if isinstance(file, ImageFile):
             return _upright_srgb(_decode(path, file))
-        return _upright_srgb(_decode_heif(path, file))
+        return _upright_srgb(decode_heif(path, file))
 
 
 def photo_size(path: Path) -> tuple[int, int]:
@@ -134,22 +134,26 @@ def camera_model(path: Path) -> str:
         UserError: as `photo_size`.
     """
     with _opened(path) as file, suppress(*DAMAGE):
-        exif = _exif(file)
-        make, model = (
-            " ".join(str(exif.get(tag, "")).strip(" \0").split())
-            for tag in (ExifTags.Base.Make, ExifTags.Base.Model)
-        )
-        # Many cameras repeat the maker's name in the model's.
-        return model if model.lower().startswith(make.lower()) else f"{make} {model}".strip()
+        return camera_of(_exif(file))
     return ""
+
+
+def camera_of(exif: Image.Exif) -> str:
+    """As `camera_model`, of EXIF that was read."""
+    make, model = (
+        " ".join(str(exif.get(tag, "")).strip(" \0").split())
+        for tag in (ExifTags.Base.Make, ExifTags.Base.Model)
+    )
+    # Many cameras repeat the maker's name in the model's.
+    return model if model.lower().startswith(make.lower()) else f"{make} {model}".strip()
 
 
 @contextmanager
 def _opened(path: Path) -> "Iterator[ImageFile | HeifFile]":
     """A photo with its header read; what goes wrong with it becomes a UserError."""
     with _refusing(path):
-        if _is_heif(path):
-            yield _open_heif(path)
+        if is_heif(path):
+            yield open_heif(path)
         else:
             with Image.open(path, formats=FORMATS) as file:
                 yield file
@@ -180,7 +184,7 @@ def _refusing(path: Path) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class _Stored:
+class Stored:
     """A photo as its file stores it: as it lies there, in the file's colours and depth.
 
     Attributes:
@@ -211,19 +215,19 @@ class _Stored:
         return Image.fromarray(part)
 
 
-def _decode(path: Path, file: ImageFile) -> _Stored:
+def _decode(path: Path, file: ImageFile) -> Stored:
     """Decode what Pillow knows; 16 bits a channel by OpenCV, since Pillow would cut them."""
     deep = _is_deep(path, file)
     # OpenCV would fill the missing part of a truncated file with grey; Pillow raises.
     file.load()
     profile, orientation = file.info.get("icc_profile"), _orientation(file)
     if not deep:
-        return _Stored(file, 255, profile, orientation)
+        return Stored(file, 255, profile, orientation)
     file.close()
     pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16:
         raise ValueError("OpenCV cannot read it")
-    return _Stored(pixels[..., 2::-1] if pixels.ndim == 3 else pixels, 65535, profile, orientation)
+    return Stored(pixels[..., 2::-1] if pixels.ndim == 3 else pixels, 65535, profile, orientation)
 
 
 def _is_deep(path: Path, file: ImageFile) -> bool:
@@ -246,7 +250,7 @@ def _is_deep(path: Path, file: ImageFile) -> bool:
     return True
 
 
-def _is_heif(path: Path) -> bool:
+def is_heif(path: Path) -> bool:
     """Whether the file's type box names HEIF and not AVIF, which Pillow reads."""
     with path.open("rb") as file:
         head = file.read(64)
@@ -255,7 +259,12 @@ def _is_heif(path: Path) -> bool:
     return head[4:8] == b"ftyp" and bool(brands & HEIF_BRANDS) and not brands & AVIF_BRANDS
 
 
-def _open_heif(path: Path) -> "HeifFile":
+def open_heif(path: Path) -> "HeifFile":
+    """Read the header of a HEIF file.
+
+    Raises:
+        UserError: the extra `heic` is not installed.
+    """
     try:
         import pillow_heif
     except ImportError:
@@ -266,16 +275,16 @@ def _open_heif(path: Path) -> "HeifFile":
     return file
 
 
-def _decode_heif(path: Path, file: "HeifFile") -> _Stored:
+def decode_heif(path: Path, file: "HeifFile") -> Stored:
     """Decode the primary image; libheif turns it, whatever its EXIF says."""
     colours = file.info.get("nclx_profile", {})
     if any(colours.get(key, 2) not in codes for key, codes in HEIF_SRGB.items()):
         raise UserError(f"{path}: HDR or wide colours without an ICC profile; save it as sRGB")
     white = 2 ** file.info["bit_depth"] - 1
-    return _Stored(np.asarray(file), white, file.info.get("icc_profile"))
+    return Stored(np.asarray(file), white, file.info.get("icc_profile"))
 
 
-def _upright_srgb(stored: _Stored) -> Photo:
+def _upright_srgb(stored: Stored) -> Photo:
     """Turn a photo upright and its colours to sRGB, in strips, so that no copy of it is made."""
     width, height = stored.size()
     turned, orientation = stored.orientation >= 5, stored.orientation
@@ -298,7 +307,7 @@ def _without_alpha(image: Image.Image) -> Image.Image:
     return image
 
 
-def _to_srgb(stored: _Stored) -> ImageCms.ImageCmsTransform | None:
+def _to_srgb(stored: Stored) -> ImageCms.ImageCmsTransform | None:
     """The way from a photo's ICC profile to sRGB; None without one for pixels of its mode."""
     if not stored.profile:
         return None

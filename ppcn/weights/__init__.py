@@ -13,6 +13,9 @@ from ppcn.errors import UserError
 from ppcn.networks import NETWORKS
 from ppcn.tensors import save_tensors
 
+# Weights that come with this package.
+SHIPPED = Path(__file__).parent
+
 Network = TypeVar("Network", bound=nn.Module)
 
 

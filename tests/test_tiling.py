@@ -1,0 +1,150 @@
+"""Tiles against the whole photo."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ppcn.networks import NETWORKS
+from ppcn.networks.layers import InstanceNorm, PhotoMean
+from ppcn.tiling import Pixels, Tiled, choose_tiles, cut
+
+# What each network sees around a pixel, px, counted by hand from kernels, dilations and scales.
+REACH = {
+    "ppcn_teacher": 3 + 1 + 1 + 2 + 2 + 1,
+    "ppcn_student": 3 + 6 + 1,
+    "srcnn": 4 + 2 + 2,
+    "dped_resnet_12_64": 4 + 4 * 2 + 2 + 4,
+    "vdsr": 20,
+}
+
+
+class Photo:
+    """An array as rows."""
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self.pixels = pixels
+        self.height, self.width = pixels.shape[:2]
+
+    def read(self, top: int, bottom: int) -> Pixels:
+        return self.pixels[top:bottom]
+
+
+def make(name: str) -> nn.Module:
+    torch.manual_seed(0)
+    enhances = NETWORKS[name].reads == "photo"
+    network = NETWORKS[name].make(**({"initial_deviation": None} if enhances else {}))
+    for module in network.modules():
+        if isinstance(module, InstanceNorm):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.5, 0.5)
+    return network.eval()
+
+
+def textured(height: int, width: int) -> np.ndarray:
+    """Blocks of many colours and fine noise, darker to the right."""
+    random = np.random.default_rng(0)
+    blocks = random.integers(0, 200, (height // 16 + 1, width // 16 + 1, 3))
+    blocks = blocks.repeat(16, axis=0).repeat(16, axis=1)[:height, :width]
+    noise = random.integers(0, 56, blocks.shape)
+    return ((blocks + noise) * np.linspace(1, 0.3, width)[:, None]).astype(np.uint8)
+
+
+def levels(tensor: torch.Tensor) -> torch.Tensor:
+    return (tensor.clamp(0, 1) * 255).round()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    ("size", "pixels"), [((70, 90), 70**2), ((3, 500), 600), ((301, 5), 600)], ids=str
+)
+def test_tiles_give_what_the_whole_photo_gives(
+    name: str, size: tuple[int, int], pixels: int
+) -> None:
+    network, photo = make(name), Photo(textured(*size))
+    whole = torch.cat(list(Tiled(network, memory=2**40).bands(photo)))
+    with torch.no_grad():
+        x = torch.tensor(photo.pixels).permute(2, 0, 1)[None].float() / 255
+        assert torch.allclose(whole, network(x)[0].permute(1, 2, 0), atol=1e-6)
+    tiled = Tiled(network)
+    tiled._memory = tiled.bytes_per_pixel * pixels
+    done = []
+    bands = list(tiled.bands(photo, lambda count, total: done.append((count, total))))
+    assert done[-1][0] == done[-1][1] > 1
+    result = torch.cat(bands)
+    assert torch.allclose(result, whole, atol=1e-4)
+    assert (levels(result) != levels(whole)).sum() <= max(4, 1e-4 * whole.numel())
+
+
+def test_one_photo_does_not_colour_the_next() -> None:
+    tiled = Tiled(make("ppcn_student"))
+    tiled._memory = tiled.bytes_per_pixel * 60**2
+    photo = Photo(textured(100, 120))
+    first = torch.cat(list(tiled.bands(photo)))
+    torch.cat(list(tiled.bands(Photo(255 - photo.pixels))))
+    assert torch.equal(first, torch.cat(list(tiled.bands(photo))))
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+def test_other_depths_are_read_alike(kind: type) -> None:
+    pixels = textured(40, 50)
+    white = 65535 if kind is np.uint16 else 1
+    deep = (pixels * (white / 255)).astype(kind)
+    tiled = Tiled(make("ppcn_student"))
+    expected, found = (torch.cat(list(tiled.bands(Photo(p)))) for p in (pixels, deep))
+    assert torch.allclose(expected, found, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "reach"), REACH.items())
+def test_the_reach_is_what_kernels_add_up_to(name: str, reach: int) -> None:
+    assert Tiled(make(name)).reach == reach
+
+
+class Dark(nn.Module):
+    """Takes off the mean of the photo."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean = PhotoMean()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x - self.mean(x)
+
+
+def test_statistics_of_many_pixels_are_exact() -> None:
+    """In float32 a sum over these would be off in the fourth digit."""
+    pixels = np.full((2000, 3000, 3), 0.1, np.float32)
+    pixels[-1, -1] = 1
+    tiled = Tiled(Dark())
+    tiled._memory = tiled.bytes_per_pixel * 256**2
+    top = next(tiled.bands(Photo(pixels)))[0, 0].double()
+    expected = np.float64(pixels[0, 0, 0]) - pixels.astype(np.float64).mean(axis=(0, 1))
+    assert np.allclose(top, expected, atol=1e-8)
+
+
+@pytest.mark.parametrize("length", [1, 3, 64, 1000, 1001, 4003])
+@pytest.mark.parametrize(("size", "reach"), [(64, 10), (4, 62), (5000, 20)])
+def test_cuts_cover_an_axis_once(length: int, size: int, reach: int) -> None:
+    spans = cut(length, size, reach)
+    assert (spans[0].start, spans[-1].stop) == (0, length)
+    for before, after in pairwise(spans):
+        assert before.stop == after.start
+    for span in spans:
+        assert span.reads_from % 4 == 0
+        assert span.reads_from in (0, span.start - -(-reach // 4) * 4)
+        assert span.reads_from <= span.start < span.stop <= span.reads_to <= length
+        assert span.reads_to == length or span.reads_to >= span.stop + reach
+
+
+def test_tiles_are_as_large_as_memory_allows_and_overlap_little() -> None:
+    rows, columns = choose_tiles(6000, 8000, reach=10, pixels=400_000)
+    sizes = [
+        (r.reads_to - r.reads_from) * (c.reads_to - c.reads_from) for r in rows for c in columns
+    ]
+    assert 200_000 < max(sizes) < 450_000
+    assert sum(sizes) < 1.1 * 6000 * 8000
+    rows, columns = choose_tiles(3, 100_000, reach=10, pixels=100_000)
+    assert len(rows) == 1
+    assert len(columns) < 10
