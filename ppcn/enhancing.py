@@ -44,7 +44,7 @@ def enhance(
         UserError: the array or the weights are of another kind.
     """
     colours, alpha = _split(image)
-    result = _run(_load(weights, "enhance"), colours)
+    result = _run(_load(weights, "enhance"), colours).clip(0, 1)
     result = colours.values + strength * (result - colours.values)
     return colours.like_photo(result, alpha)
 

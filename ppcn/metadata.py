@@ -7,6 +7,7 @@ notes, whose pointers count from the block's beginning.
 import re
 import shutil
 import struct
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -44,7 +45,7 @@ class Metadata:
     def camera(self) -> str:
         """Which camera took the photo, as "Apple iPhone 3GS"; "" if unknown."""
         exif = Image.Exif()
-        with suppress(*DAMAGE):
+        with suppress(*DAMAGE), warnings.catch_warnings(action="ignore"):
             exif.load(self.exif)
             return camera_of(exif)
         return ""
@@ -63,12 +64,14 @@ class Metadata:
 
 def exif_of_tiff(path: Path) -> bytes:
     """The directory of a TIFF, less what describes its pixels, as other files store EXIF."""
-    with TiffImageFile(path) as file:
-        exif = file.getexif()
+    exif = Image.Exif()
+    with path.open("rb") as file, suppress(*DAMAGE):
+        exif.load_from_fp(file)
         for tag in [*exif]:
             if tag in OF_PIXELS | {XMP_TAG, PROFILE_TAG}:
                 del exif[tag]
         return exif.tobytes().removeprefix(EXIF_MARK) if len(exif) else b""
+    return b""
 
 
 def insert_metadata(path: Path, metadata: Metadata, kind: str) -> None:

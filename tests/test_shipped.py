@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import cv2
@@ -11,11 +12,19 @@ from safetensors import safe_open
 from typer.testing import CliRunner
 
 from pipeline.app import app
+from ppcn.datasets import open_patches
 from ppcn.images import read_photo
 from ppcn.networks.superres import SuperResolver
 from ppcn.resize import shrink
-from ppcn.scoring import bicubic, run_upscaler, score_superres
-from ppcn.weights import load_network
+from ppcn.scoring import (
+    bicubic,
+    do_nothing,
+    run_network,
+    run_upscaler,
+    score_enhancement,
+    score_superres,
+)
+from ppcn.weights import load_network, load_weights
 
 WEIGHTS = ROOT / "ppcn/weights"
 SHIPPED = sorted(WEIGHTS.glob("*.safetensors"))
@@ -42,6 +51,54 @@ def test_super_resolution_beats_bicubic() -> None:
     hr = cv2.resize(photo, (640, 360), interpolation=cv2.INTER_AREA)
     scores = score_superres({"ours": upscale, "bicubic": bicubic}, [(hr, shrink(hr))])
     assert scores["ours"]["psnr"] > scores["bicubic"]["psnr"] + 1
+
+
+@pytest.fixture(scope="module")
+def unseen(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Patches of the three scenes that enhancement was neither trained nor chosen on."""
+    folder = tmp_path_factory.mktemp("unseen")
+    for camera in ("iphone", "sony"):
+        (folder / camera).mkdir()
+        for scene in (16, 17, 18):
+            shutil.copy(reference / f"dped_photos/{camera}/{scene}.jpg", folder / camera)
+    common = [f"--root={folder}", "--phone=iphone", f"--metrics={folder}/metrics.json"]
+    common += [f"--params={ROOT}/params.yaml"]
+    aligned, patches = f"{folder}/aligned.h5", f"{folder}/patches.h5"
+    commands = [
+        ["align", *common, "--reference=sony", f"--out={aligned}"],
+        ["patches", *common, f"--aligned={aligned}", f"--out={patches}", f"--quicklook={folder}"],
+    ]
+    for command in commands:
+        CliRunner().invoke(app, command, catch_exceptions=False)
+    return Path(patches)
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("name", ["ppcn_teacher", "ppcn_student"])
+def test_enhancement_scores_as_its_card_says(name: str, unseen: Path) -> None:
+    card = (WEIGHTS / "ppcn_student.md").read_text()
+    rows = {
+        line.split("|")[1].split(",")[0].strip(): line
+        for line in card.splitlines()[::-1]
+        if "|" in line
+    }
+    with open_patches(unseen) as cut:
+        every = cut.pairs(range(len(cut.ncc)))
+        methods = {name: run_network(load_weights(WEIGHTS / f"{name}.safetensors", "")[0])}
+        found = score_enhancement({**methods, "do nothing": do_nothing}, every)
+    assert f"the {found['images']} patches" in card
+    for method in (name, "do nothing"):
+        cells = rows[method].split("|")[4:7]
+        stated = [float(cell.split(",")[-1]) for cell in cells]
+        scores = [found[method][metric] for metric in ("psnr", "ssim", "ms_ssim")]
+        assert scores == pytest.approx(stated, abs=0.0051)
+    assert found[name]["psnr"] > found["do nothing"]["psnr"] + 3
+
+
+def test_enhancement_knows_its_camera() -> None:
+    for name in ("ppcn_teacher", "ppcn_student"):
+        _, facts = load_weights(WEIGHTS / f"{name}.safetensors", "")
+        assert facts["cameras"] == ["Apple iPhone 3GS"]
 
 
 @pytest.mark.reference
