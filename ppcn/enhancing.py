@@ -202,7 +202,7 @@ def _split(image: NDArray[Any]) -> tuple[_Colours, NDArray[Any] | None]:
         raise UserError(f"an array of shape {image.shape}: give (H, W, 3), (H, W, 4) or (H, W)")
     if image.dtype not in WHITE and not floating:
         raise UserError(f"an array of {image.dtype}: give uint8, uint16, or floats in [0, 1]")
-    if floating and not (np.nanmin(image) >= 0 and np.nanmax(image) <= 1):
+    if floating and not (image.min() >= 0 and image.max() <= 1):
         raise UserError("an array of floats outside [0, 1]: divide it by its white")
     if channels == 4:
         return _Colours(image[..., :3]), image[..., 3]

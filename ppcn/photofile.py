@@ -200,7 +200,7 @@ class PhotoFile:
             return image.autorot()
 
     def _load(self, access: str) -> pyvips.Image:
-        image = pyvips.Image.new_from_file(str(self.path), access=access, fail_on="truncated")
+        image = pyvips.Image.new_from_file(str(self.path), access=access, fail_on="error")
         if not image.get("vips-loader").startswith(LOADERS):
             raise UserError(f"{self.path}: not a photo that can be read")
         return image
