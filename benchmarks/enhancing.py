@@ -100,7 +100,7 @@ def photo_of(megapixels: float) -> Iterator[Path]:
 
 def run(command: list[str], out: Path) -> tuple[float, float]:
     """Peak memory in MB and seconds of a command in a process of its own."""
-    arguments = [sys.executable, "-m", "pipeline", *command, "--out", str(out)]
+    arguments = [sys.executable, "-m", "pipeline", *command, "--overwrite", "--out", str(out)]
     started = time.perf_counter()
     process = os.posix_spawn(sys.executable, arguments, os.environ)
     _, status, usage = os.wait4(process, 0)
@@ -115,15 +115,18 @@ def pixels_only(photo: Path, weights: str, memory: int | None) -> float:
         raw = PhotoFile(photo).unpack(Path(scratch))
         improver = Improver(weights, "enhance", memory)
         started = time.perf_counter()
-        for _ in improver.bands(raw, lambda done, total: None):
+        for _ in improver.pieces(raw, lambda done, total: None):
             pass
         return time.perf_counter() - started
 
 
 def result(raw: RawPhoto, weights: str, memory: int) -> np.ndarray:
     """The photo through a network."""
-    bands = Improver(weights, "enhance", memory).bands(raw, lambda done, total: None)
-    return np.concatenate(list(bands))
+    whole = np.empty((raw.height, raw.width, 3), np.float32)
+    improver = Improver(weights, "enhance", memory)
+    for top, left, pixels in improver.pieces(raw, lambda done, total: None):
+        whole[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+    return whole
 
 
 def levels(image: np.ndarray) -> np.ndarray:

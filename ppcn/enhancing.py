@@ -12,7 +12,7 @@ from PIL import Image
 
 from ppcn.errors import UserError
 from ppcn.networks import NETWORKS
-from ppcn.photofile import Form, PhotoFile, write_comparison
+from ppcn.photofile import Form, PhotoFile, Piece, write_comparison
 from ppcn.resize import SCALE, enlarge
 from ppcn.tiling import Pixels, Rows, Tiled
 from ppcn.weights import SHIPPED, load_weights
@@ -90,11 +90,11 @@ class Improver:
         self.scale = 1 if task == "enhance" else SCALE
         self._tiled = Tiled(network, memory)
 
-    def bands(self, photo: Rows, report: Report) -> Iterator[NDArray[np.float32]]:
-        """The result from top to bottom in bands (rows, width, 3), not clipped."""
+    def pieces(self, photo: Rows, report: Report) -> Iterator[Piece]:
+        """The result in pieces: first row, first column, pixels (rows, columns, 3), not clipped."""
         rows = Enlarged(photo) if self._reads == "enlarged" else photo
-        for band in self._tiled.bands(rows, report):
-            yield band.numpy()
+        for top, left, pixels in self._tiled.tiles(rows, report):
+            yield top, left, pixels.numpy()
 
     def knows(self, camera: str) -> bool:
         """Whether the weights were trained on photos of this camera, as far as is known."""
@@ -128,7 +128,7 @@ class Improver:
             scratch = Path(folder)
             before = photo.unpack(scratch)
             after = before.enlarged(scratch / "result.raw", self.scale)
-            after.write(self.bands(before, report))
+            after.write(self.pieces(before, report))
             photo.pack(after, out, form, scratch, strength)
             if comparison:
                 write_comparison(before, after, comparison)
@@ -218,7 +218,11 @@ def _enlarged(plane: NDArray[Any]) -> NDArray[Any]:
 
 
 def _run(improver: Improver, photo: Rows) -> NDArray[np.float32]:
-    return np.concatenate(list(improver.bands(photo, lambda done, total: None)))
+    scale = improver.scale
+    result = np.empty((photo.height * scale, photo.width * scale, 3), np.float32)
+    for top, left, pixels in improver.pieces(photo, lambda done, total: None):
+        result[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+    return result
 
 
 @lru_cache(maxsize=4)

@@ -39,6 +39,8 @@ LARGEST = 1_000_000_000
 SHARP_COLOURS = 90
 PROFILE = "icc-profile-data"
 LUMA = [0.299, 0.587, 0.114]
+# First row and column, and pixels.
+Piece = tuple[int, int, NDArray[np.float32]]
 COLOURS = {"srgb": 3, "rgb": 3, "rgb16": 3, "b-w": 1, "grey16": 1, "cmyk": 4}
 
 logging.getLogger("pyvips").setLevel(logging.ERROR)
@@ -79,12 +81,19 @@ class RawPhoto:
         found = np.fromfile(self.path, self.dtype, (bottom - top) * row, offset=start)
         return found.reshape(-1, self.width, 3)
 
-    def write(self, bands: Iterable[NDArray[np.float32]]) -> None:
-        """Write all rows, given in bands (rows, width, 3) in [0, 1]; what overshoots is clipped."""
+    def write(self, pieces: Iterable[Piece]) -> None:
+        """Write all pixels, in pieces that cover them.
+
+        Args:
+            pieces: first row, first column, and pixels (rows, columns, 3) in [0, 1]; what
+                overshoots is clipped.
+        """
         with self.path.open("wb") as file:
-            for band in bands:
-                levels = np.rint(band.clip(0, 1) * np.float32(self.white))
-                levels.astype(self.dtype).tofile(file)
+            for top, left, pixels in pieces:
+                levels = np.rint(pixels.clip(0, 1) * np.float32(self.white)).astype(self.dtype)
+                for row, line in enumerate(levels, start=top):
+                    file.seek((row * self.width + left) * 3 * self.dtype.itemsize)
+                    file.write(line.tobytes())
 
     def enlarged(self, path: Path, scale: int) -> "RawPhoto":
         """Room for a picture of so many times the size, of the same depth."""

@@ -23,6 +23,8 @@ from ppcn.networks.muxdemux import PositionNoise, position_noise
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 Report = Callable[[int, int], None]
+# First row and column in the result, and pixels.
+Piece = tuple[int, int, Tensor]
 
 # Networks shuffle or skip pixels in groups of so many; tiles begin at such a group.
 GROUP = 4
@@ -30,8 +32,10 @@ GROUP = 4
 PROBE = 256
 # Share of the free memory that a whole photo's feature maps may fill.
 SHARE_OF_MEMORY = 4
-# Feature maps of one tile, at most; larger ones are hardly faster, bytes.
-TILE_BYTES = 128 * 2**20
+# Feature maps of one tile; larger ones are slower, for caches hold less of them, bytes.
+TILE_BYTES = 16 * 2**20
+# But tiles are at least so many reaches wide, or most of them would be overlap.
+TILE_REACHES = 10
 MOST_COLUMNS = 256
 
 
@@ -104,7 +108,7 @@ class Tiled:
         self.reach, self.bytes_per_pixel, self.scale = _probe(self._network, self._device)
 
     @torch.inference_mode()
-    def bands(self, photo: Rows, report: Report = lambda done, total: None) -> Iterator[Tensor]:
+    def tiles(self, photo: Rows, report: Report = lambda done, total: None) -> Iterator[Piece]:
         """Compute a photo.
 
         Args:
@@ -112,39 +116,40 @@ class Tiled:
             report: called with tiles done and tiles in all.
 
         Yields:
-            Bands of the result from top to bottom, (rows, width, 3) float32, not clipped.
+            Pieces that cover the result, from top to bottom and from left to right: first row,
+            first column, and pixels (rows, columns, 3) float32, not clipped.
         """
         if photo.height * photo.width * self.bytes_per_pixel <= self._memory:
             whole = self._to_tensor(photo.read(0, photo.height))
-            yield self._whole(whole)[0].permute(1, 2, 0).cpu()
+            yield 0, 0, self._whole(whole)[0].permute(1, 2, 0).cpu()
             report(1, 1)
             return
-        pixels = min(self._memory, TILE_BYTES) // self.bytes_per_pixel
+        usual = max(TILE_BYTES // self.bytes_per_pixel, (TILE_REACHES * self.reach) ** 2)
+        pixels = min(self._memory // self.bytes_per_pixel, usual)
         grid = choose_tiles(photo.height, photo.width, self.reach, pixels)
-        self._forget()
         total = len(grid[0]) * len(grid[1]) * (1 + len(self._modules))
         done = 0
-        for band in self._passes(photo, grid):
-            done += len(grid[1])
+        for piece in self._passes(photo, grid):
+            done += 1
             report(done, total)
-            if band is not None:
-                yield band
+            if piece is not None:
+                yield piece
 
-    def _passes(self, photo: Rows, grid: tuple[list[Span], list[Span]]) -> Iterator[Tensor | None]:
-        """Every band of every pass; the bands of the last are what the network gives."""
+    def _passes(self, photo: Rows, grid: tuple[list[Span], list[Span]]) -> Iterator[Piece | None]:
+        """Every tile of every pass; those of the last are what the network gives."""
+        for module in self._modules:
+            module.forget()
         for _ in self._modules:
             for rows in grid[0]:
                 for _ in self._tiles_of(photo, rows, grid[1]):
-                    pass
-                yield None
+                    yield None
             self._tile.finish()
         for rows in grid[0]:
-            parts = []
             for columns, output in self._tiles_of(photo, rows, grid[1]):
                 assert output is not None
-                kept = output[..., rows.core(output.shape[2]), columns.core(output.shape[3])]
-                parts.append(kept[0].permute(1, 2, 0).cpu())
-            yield torch.cat(parts, dim=1)
+                kept = output[0, :, rows.core(output.shape[2]), columns.core(output.shape[3])]
+                top, left = rows.start * self.scale, columns.start * self.scale
+                yield top, left, kept.permute(1, 2, 0).cpu()
 
     def _tiles_of(
         self, photo: Rows, rows: Span, spans: list[Span]
@@ -158,10 +163,6 @@ class Tiled:
                 yield columns, self._network(x)
             except _GatheredError:
                 yield columns, None
-
-    def _forget(self) -> None:
-        for module in self._modules:
-            module.forget()
 
     def _to_tensor(self, pixels: Pixels) -> Tensor:
         """(1, 3, H, W) float32 in [0, 1], channels last in memory."""

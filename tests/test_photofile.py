@@ -100,7 +100,7 @@ def test_strength_0_keeps_every_pixel_and_every_byte_of_exif(tmp_path: Path, suf
     save(path, pixels_of())
     photo = PhotoFile(path)
     changed = RawPhoto(tmp_path / "changed.raw", 40, 60, 8)
-    changed.write([np.ones((40, 60, 3), np.float32)])
+    changed.write([(0, 0, np.ones((40, 60, 3), np.float32))])
     photo.pack(changed, out, Form(), tmp_path, strength=0)
     assert np.array_equal(read_photo(out), read_photo(path))
     if suffix == ".png":
@@ -144,7 +144,7 @@ def test_a_network_sees_srgb_and_its_result_is_turned_back(tmp_path: Path) -> No
     expected = np.asarray(ImageCms.applyTransform(Image.fromarray(pixels), transform))[0, 0]
     assert np.abs(seen - expected).max() <= 1
     darker = raw.enlarged(tmp_path / "darker.raw", 1)
-    darker.write([raw.read(0, 16) / np.float32(65535) * np.float32(0.5)])
+    darker.write([(0, 0, raw.read(0, 16) / np.float32(65535) * np.float32(0.5))])
     photo.pack(darker, tmp_path / "b.png", Form(), tmp_path)
     found = np.asarray(Image.open(tmp_path / "b.png"))[0, 0]
     # Half of sRGB's numbers is about half of Display P3's, whose curve is the same.
@@ -185,7 +185,7 @@ def test_an_enlarged_photo_keeps_its_transparency(tmp_path: Path) -> None:
     Image.fromarray(pixels).save(tmp_path / "a.png")
     photo = PhotoFile(tmp_path / "a.png")
     larger = photo.unpack(tmp_path).enlarged(tmp_path / "larger.raw", 4)
-    larger.write(np.zeros((16, 240, 3), np.float32) for _ in range(10))
+    larger.write((top, 0, np.zeros((16, 240, 3), np.float32)) for top in range(0, 160, 16))
     photo.pack(larger, tmp_path / "b.png", Form(), tmp_path)
     found = np.asarray(Image.open(tmp_path / "b.png"))
     assert found.shape == (160, 240, 4)
@@ -259,10 +259,21 @@ def test_sides_that_a_kind_of_file_cannot_have_are_refused(tmp_path: Path) -> No
         same_again(tmp_path / "a.png", tmp_path / "b.webp")
 
 
+def test_pieces_go_where_they_belong(tmp_path: Path) -> None:
+    pixels = pixels_of()
+    raw = RawPhoto(tmp_path / "a.raw", 40, 60, 16)
+    raw.write(
+        (top, left, pixels[top : top + 30, left : left + 25] / np.float32(255))
+        for top in (0, 30)
+        for left in (0, 25, 50)
+    )
+    assert np.array_equal(raw.read(0, 40), pixels.astype(np.uint16) * 257)
+
+
 def test_photo_and_result_side_by_side(tmp_path: Path) -> None:
     before, after = (RawPhoto(tmp_path / f"{n}.raw", 10 * n, 20 * n, 8) for n in (1, 4))
-    before.write([np.zeros((10, 20, 3), np.float32)])
-    after.write([np.ones((40, 80, 3), np.float32)])
+    before.write([(0, 0, np.zeros((10, 20, 3), np.float32))])
+    after.write([(0, 0, np.ones((40, 80, 3), np.float32))])
     write_comparison(before, after, tmp_path / "c.jpg")
     pixels = read_photo(tmp_path / "c.jpg")
     assert pixels.shape == (40, 160, 3)

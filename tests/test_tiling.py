@@ -9,7 +9,7 @@ from torch import nn
 
 from ppcn.networks import NETWORKS
 from ppcn.networks.layers import InstanceNorm, PhotoMean
-from ppcn.tiling import Pixels, Tiled, choose_tiles, cut
+from ppcn.tiling import Pixels, Report, Tiled, choose_tiles, cut
 
 # What each network sees around a pixel, px, counted by hand from kernels, dilations and scales.
 REACH = {
@@ -52,6 +52,18 @@ def textured(height: int, width: int) -> np.ndarray:
     return ((blocks + noise) * np.linspace(1, 0.3, width)[:, None]).astype(np.uint8)
 
 
+def whole_of(tiled: Tiled, photo: Photo, *report: Report) -> torch.Tensor:
+    """Put the pieces together; each pixel comes once."""
+    size = (photo.height * tiled.scale, photo.width * tiled.scale, 3)
+    result = torch.full(size, torch.nan)
+    for top, left, pixels in tiled.tiles(photo, *report):
+        place = result[top : top + pixels.shape[0], left : left + pixels.shape[1]]
+        assert place.isnan().all()
+        place.copy_(pixels)
+    assert not result.isnan().any()
+    return result
+
+
 def levels(tensor: torch.Tensor) -> torch.Tensor:
     return (tensor.clamp(0, 1) * 255).round()
 
@@ -64,16 +76,15 @@ def test_tiles_give_what_the_whole_photo_gives(
     name: str, size: tuple[int, int], pixels: int
 ) -> None:
     network, photo = make(name), Photo(textured(*size))
-    whole = torch.cat(list(Tiled(network, memory=2**40).bands(photo)))
+    whole = whole_of(Tiled(network, memory=2**40), photo)
     with torch.no_grad():
         x = torch.tensor(photo.pixels).permute(2, 0, 1)[None].float() / 255
         assert torch.allclose(whole, network(x)[0].permute(1, 2, 0), atol=1e-6)
     tiled = Tiled(network)
     tiled._memory = tiled.bytes_per_pixel * pixels
     done = []
-    bands = list(tiled.bands(photo, lambda count, total: done.append((count, total))))
+    result = whole_of(tiled, photo, lambda count, total: done.append((count, total)))
     assert done[-1][0] == done[-1][1] > 1
-    result = torch.cat(bands)
     assert torch.allclose(result, whole, atol=1e-4)
     assert (levels(result) != levels(whole)).sum() <= max(4, 1e-4 * whole.numel())
 
@@ -82,9 +93,9 @@ def test_one_photo_does_not_colour_the_next() -> None:
     tiled = Tiled(make("ppcn_student"))
     tiled._memory = tiled.bytes_per_pixel * 60**2
     photo = Photo(textured(100, 120))
-    first = torch.cat(list(tiled.bands(photo)))
-    torch.cat(list(tiled.bands(Photo(255 - photo.pixels))))
-    assert torch.equal(first, torch.cat(list(tiled.bands(photo))))
+    first = whole_of(tiled, photo)
+    whole_of(tiled, Photo(255 - photo.pixels))
+    assert torch.equal(first, whole_of(tiled, photo))
 
 
 @pytest.mark.parametrize("kind", [np.uint16, np.float32])
@@ -93,7 +104,7 @@ def test_other_depths_are_read_alike(kind: type) -> None:
     white = 65535 if kind is np.uint16 else 1
     deep = (pixels * (white / 255)).astype(kind)
     tiled = Tiled(make("ppcn_student"))
-    expected, found = (torch.cat(list(tiled.bands(Photo(p)))) for p in (pixels, deep))
+    expected, found = (whole_of(tiled, Photo(p)) for p in (pixels, deep))
     assert torch.allclose(expected, found, atol=1e-5)
 
 
@@ -119,7 +130,7 @@ def test_statistics_of_many_pixels_are_exact() -> None:
     pixels[-1, -1] = 1
     tiled = Tiled(Dark())
     tiled._memory = tiled.bytes_per_pixel * 256**2
-    top = next(tiled.bands(Photo(pixels)))[0, 0].double()
+    top = next(tiled.tiles(Photo(pixels)))[2][0, 0].double()
     expected = np.float64(pixels[0, 0, 0]) - pixels.astype(np.float64).mean(axis=(0, 1))
     assert np.allclose(top, expected, atol=1e-8)
 
