@@ -30,8 +30,9 @@ Piece = tuple[int, int, Tensor]
 GROUP = 4
 # Side of the picture on which a network's reach is measured: more than twice any reach, px.
 PROBE = 256
-# Share of the free memory that a whole photo's feature maps may fill.
-SHARE_OF_MEMORY = 4
+# Share of the free memory that a whole photo's feature maps may fill; what is in use besides, such
+# as activations and copies that convolutions make, is about three times as much again.
+SHARE_OF_MEMORY = 16
 # Feature maps of one tile; larger ones are slower, for caches hold less of them, bytes.
 TILE_BYTES = 16 * 2**20
 # But tiles are at least so many reaches wide, or most of them would be overlap.
@@ -93,7 +94,7 @@ class Tiled:
 
     Args:
         network: any of this project's; it is not changed, and shares its weights.
-        memory: what feature maps may fill, bytes; a quarter of the free memory by default.
+        memory: what feature maps may fill, bytes; a sixteenth of the free memory by default.
     """
 
     def __init__(self, network: nn.Module, memory: int | None = None) -> None:
