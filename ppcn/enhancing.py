@@ -2,7 +2,7 @@
 
 import ctypes
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,18 +14,15 @@ from PIL import Image
 
 from ppcn.errors import UserError
 from ppcn.networks import NETWORKS
-from ppcn.photofile import Form, PhotoFile, Piece, write_comparison
+from ppcn.photofile import LUMA, Form, PhotoFile, Piece, write_comparison
 from ppcn.resize import SCALE, enlarge
-from ppcn.tiling import Pixels, Rows, Tiled
+from ppcn.tiling import WHITE, Pixels, Report, Rows, Tiled
 from ppcn.weights import SHIPPED, load_weights
 
-Report = Callable[[int, int], None]
 Task = Literal["enhance", "upscale"]
 ENHANCES, UPSCALES = "ppcn_teacher", "ppcn_sr"
 # Rows around a strip that bicubic enlargement sees, and some to spare.
 MARGIN = 4
-WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def enhance(
@@ -188,7 +185,9 @@ class _Colours:
 
     def like_photo(self, result: NDArray[np.float32], alpha: NDArray[Any] | None) -> NDArray[Any]:
         """A result (H, W, 3) in [0, 1] as an array of the photo's kind."""
-        result = (result @ LUMA if self.is_grey else result).clip(0, 1) * self.white
+        result = (result @ np.array(LUMA, np.float32) if self.is_grey else result).clip(
+            0, 1
+        ) * self.white
         result = (np.rint(result) if self.kind in WHITE else result).astype(self.kind)
         return result if alpha is None else np.dstack((result, alpha))
 

@@ -20,7 +20,7 @@ from PIL import ImageCms
 
 from ppcn.artifacts import replacing
 from ppcn.errors import UserError
-from ppcn.images import decode_heif, is_heif, open_heif, read_photo
+from ppcn.images import DAMAGE, decode_heif, is_heif, open_heif, read_photo
 from ppcn.metadata import EXIF_MARK, Metadata, exif_of_tiff, insert_metadata
 
 Subsampling = Literal["auto", "4:4:4", "4:2:0"]
@@ -38,10 +38,10 @@ LARGEST = 1_000_000_000
 # From this JPEG quality on, colours are as sharp as brightness.
 SHARP_COLOURS = 90
 PROFILE = "icc-profile-data"
-LUMA = [0.299, 0.587, 0.114]
+LUMA = (0.299, 0.587, 0.114)
 # First row and column, and pixels.
 Piece = tuple[int, int, NDArray[np.float32]]
-COLOURS = {"srgb": 3, "rgb": 3, "rgb16": 3, "b-w": 1, "grey16": 1, "cmyk": 4}
+COLOURS = {"srgb", "rgb", "rgb16", "b-w", "grey16", "cmyk"}
 
 logging.getLogger("pyvips").setLevel(logging.ERROR)
 
@@ -174,8 +174,8 @@ class PhotoFile:
                 base = self._colours(own)
                 before = self._in_own_colours(self._as_srgb(base), scratch)
                 picture = base + (changed - before) * strength
-            white = 255 if own.format == "uchar" else 65535
-            picture = (picture > white).ifthenelse(white, picture).rint().cast(own.format)
+            # The cast clips.
+            picture = picture.rint().cast(own.format)
             if self.has_alpha:
                 alpha = own[own.bands - 1]
                 picture = picture.bandjoin(alpha.resize(larger) if larger > 1 else alpha)
@@ -250,7 +250,7 @@ class PhotoFile:
         """Turn sRGB into what the photo stores; numbers stay as precise as they are."""
         stored = self._upright()
         if stored.interpretation in ("b-w", "grey16"):
-            image = image.recomb([LUMA])
+            image = image.recomb([list(LUMA)])
         elif self._profile:
             profile = scratch / "photo.icc"
             profile.write_bytes(self._profile)
@@ -298,8 +298,12 @@ def write_comparison(before: RawPhoto, after: RawPhoto, out: Path) -> None:
 
 
 def _read_heif(path: Path) -> tuple[pyvips.Image, Metadata]:
-    file = open_heif(path)
-    stored = decode_heif(path, file)
+    try:
+        file = open_heif(path)
+        stored = decode_heif(path, file)
+    except DAMAGE as error:
+        what = " ".join(str(error).split())
+        raise UserError(f"{path}: damaged photo ({what}); replace or remove it") from None
     pixels = np.asarray(stored.pixels)
     if stored.white != 255:
         pixels = np.rint(pixels * (65535 / stored.white)).astype(np.uint16)
@@ -364,6 +368,8 @@ def _refusing(path: Path) -> Iterator[None]:
     """Turn whatever is wrong with a photo into one sentence."""
     try:
         yield
+    except PermissionError:
+        raise UserError(f"{path}: may not be read; change its permissions") from None
     except pyvips.Error as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         if any("not a known file format" in line for line in lines):

@@ -8,7 +8,7 @@ pass gives the pixels. Tiles overlap by as many pixels as the network sees aroun
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
@@ -22,6 +22,8 @@ from ppcn.networks.layers import InstanceNorm, PhotoMean
 from ppcn.networks.muxdemux import PositionNoise, position_noise
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
+# Largest value of a channel, of integers; floating-point channels end at 1.
+WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 Report = Callable[[int, int], None]
 # First row and column in the result, and pixels.
 Piece = tuple[int, int, Tensor]
@@ -93,7 +95,7 @@ class Tiled:
     """A network that takes photos in tiles.
 
     Args:
-        network: any of this project's; it is not changed, and shares its weights.
+        network: any of this project's; it is not changed.
         memory: what feature maps may fill, bytes; a sixteenth of the free memory by default.
     """
 
@@ -167,7 +169,7 @@ class Tiled:
 
     def _to_tensor(self, pixels: Pixels) -> Tensor:
         """(1, 3, H, W) float32 in [0, 1], channels last in memory."""
-        white = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}.get(pixels.dtype, 1)
+        white = WHITE.get(pixels.dtype, 1)
         # A copy, for torch wants to own what it computes on, and knows no uint16.
         values = torch.tensor(pixels.astype(np.float32), device=self._device)
         return values.div_(white).permute(2, 0, 1)[None]
@@ -220,7 +222,7 @@ class _CurrentTile:
     """What the modules of a tiled network have to know: which tile, and whose sums are next."""
 
     at: Tile | None = None
-    gathering: "_Statistics | None" = field(default=None)
+    gathering: "_Statistics | None" = None
 
     def take(self, statistics: "_Statistics", x: Tensor) -> None:
         """Add a tile's part to the sums of the one module that is gathering."""

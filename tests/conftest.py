@@ -10,6 +10,7 @@ from torch import nn
 from ppcn.images import read_photo
 from ppcn.networks import NETWORKS
 from ppcn.params import Params
+from ppcn.weights import save_weights
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT.parent / "shared" / "reference"
@@ -26,6 +27,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def reference() -> Path:
     return REFERENCE
+
+
+class ArrayRows:
+    """An array as the rows that tiled networks read."""
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self.pixels = pixels
+        self.height, self.width = pixels.shape[:2]
+
+    def read(self, top: int, bottom: int) -> np.ndarray:
+        return self.pixels[top:bottom]
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A student, hardly trained, that knows one camera."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "student.safetensors"
+    network = NETWORKS["ppcn_student"].make(initial_deviation=None)
+    save_weights(path, "ppcn_student", network, {"cameras": ["Apple iPhone 3GS"]})
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -6,29 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from conftest import ArrayRows
 from PIL import Image
 
 import ppcn
 from ppcn.enhancing import Enlarged, Improver, find_weights
 from ppcn.errors import UserError
 from ppcn.images import read_photo
-from ppcn.networks import NETWORKS
 from ppcn.photofile import Form, PhotoFile
 from ppcn.resize import enlarge, imresize
 from ppcn.scoring import run_network, run_upscaler
-from ppcn.weights import load_weights, save_weights
-
-
-class Photo:
-    """An array as rows."""
-
-    def __init__(self, pixels: np.ndarray) -> None:
-        self.pixels = pixels
-        self.height, self.width = pixels.shape[:2]
-
-    def read(self, top: int, bottom: int) -> np.ndarray:
-        return self.pixels[top:bottom]
+from ppcn.weights import load_weights
 
 
 @pytest.fixture(scope="module")
@@ -37,16 +25,6 @@ def photo() -> np.ndarray:
     y, x = np.mgrid[0:60, 0:80]
     pixels = np.stack((x * 3, y * 4, (x + y) % 40 * 6), axis=-1)
     return pixels.astype(np.uint8)
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A student that knows one camera."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "student.safetensors"
-    network = NETWORKS["ppcn_student"].make(initial_deviation=None)
-    save_weights(path, "ppcn_student", network, {"cameras": ["Apple iPhone 3GS"]})
-    return path
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32, np.float64])
@@ -116,7 +94,7 @@ def test_cameras_that_weights_know(weights: Path) -> None:
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
 def test_strips_are_enlarged_like_the_whole(photo: np.ndarray, kind: type) -> None:
     pixels = photo if kind is np.uint8 else photo.astype(kind) * 257
-    whole = Enlarged(Photo(pixels)).read(0, 240)
+    whole = Enlarged(ArrayRows(pixels)).read(0, 240)
     if kind is np.uint8:
         assert np.array_equal(whole, enlarge(photo))
     else:
@@ -124,7 +102,7 @@ def test_strips_are_enlarged_like_the_whole(photo: np.ndarray, kind: type) -> No
         expected = imresize(photo / 255, 4.0).clip(0, 1)
         assert np.allclose(whole[inner], expected[inner], atol=1e-5)
     for top, bottom in ((0, 8), (4, 100), (37, 41), (200, 240)):
-        assert np.array_equal(Enlarged(Photo(pixels)).read(top, bottom), whole[top:bottom])
+        assert np.array_equal(Enlarged(ArrayRows(pixels)).read(top, bottom), whole[top:bottom])
 
 
 def test_a_file_becomes_what_the_array_becomes(

@@ -12,25 +12,12 @@ import numpy as np
 import pillow_heif
 import pytest
 import pyvips
-import torch
 from conftest import ROOT
 from PIL import Image
 
 from ppcn.images import read_photo
-from ppcn.networks import NETWORKS
-from ppcn.weights import save_weights
 
 SIZE = (24, 16)
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A student that knows one camera."""
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "student.safetensors"
-    network = NETWORKS["ppcn_student"].make(initial_deviation=None)
-    save_weights(path, "ppcn_student", network, {"cameras": ["Apple iPhone 3GS"]})
-    return path
 
 
 def run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -81,6 +68,11 @@ def floats(path: Path) -> None:
 
 def heic(path: Path) -> None:
     pillow_heif.from_pillow(picture(size=(64, 64))).save(path)
+
+
+def truncated_heic(path: Path) -> None:
+    heic(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
 
 
 def written(path: Path, mode: str = "RGB", **options: object) -> None:
@@ -141,6 +133,8 @@ BAD: list[tuple[str, Callable[[Path], None], str]] = [
     ("truncated.png", truncated, "damaged photo"),
     ("truncated.tif", truncated, "damaged photo"),
     ("truncated.webp", truncated, "damaged photo"),
+    ("cut-short.heic", truncated_heic, "damaged photo"),
+    ("half.heic", lambda p: p.write_bytes(b"\0\0\0\x18ftypheic" + bytes(40)), "damaged photo"),
     ("float.tif", floats, "save it as RGB of 8 or 16 bits"),
     ("really-transparent.jpg", lambda p: written(p, "RGBA", format="PNG"), "holds no transparency"),
 ]

@@ -5,11 +5,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from conftest import ArrayRows
 from torch import nn
 
 from ppcn.networks import NETWORKS
 from ppcn.networks.layers import InstanceNorm, PhotoMean
-from ppcn.tiling import Pixels, Report, Tiled, choose_tiles, cut
+from ppcn.tiling import Report, Tiled, choose_tiles, cut
 
 # What each network sees around a pixel, px, counted by hand from kernels, dilations and scales.
 REACH = {
@@ -19,17 +20,6 @@ REACH = {
     "dped_resnet_12_64": 4 + 4 * 2 + 2 + 4,
     "vdsr": 20,
 }
-
-
-class Photo:
-    """An array as rows."""
-
-    def __init__(self, pixels: np.ndarray) -> None:
-        self.pixels = pixels
-        self.height, self.width = pixels.shape[:2]
-
-    def read(self, top: int, bottom: int) -> Pixels:
-        return self.pixels[top:bottom]
 
 
 def make(name: str) -> nn.Module:
@@ -52,7 +42,7 @@ def textured(height: int, width: int) -> np.ndarray:
     return ((blocks + noise) * np.linspace(1, 0.3, width)[:, None]).astype(np.uint8)
 
 
-def whole_of(tiled: Tiled, photo: Photo, *report: Report) -> torch.Tensor:
+def whole_of(tiled: Tiled, photo: ArrayRows, *report: Report) -> torch.Tensor:
     """Put the pieces together; each pixel comes once."""
     size = (photo.height * tiled.scale, photo.width * tiled.scale, 3)
     result = torch.full(size, torch.nan)
@@ -75,7 +65,7 @@ def levels(tensor: torch.Tensor) -> torch.Tensor:
 def test_tiles_give_what_the_whole_photo_gives(
     name: str, size: tuple[int, int], pixels: int
 ) -> None:
-    network, photo = make(name), Photo(textured(*size))
+    network, photo = make(name), ArrayRows(textured(*size))
     whole = whole_of(Tiled(network, memory=2**40), photo)
     with torch.no_grad():
         x = torch.tensor(photo.pixels).permute(2, 0, 1)[None].float() / 255
@@ -92,9 +82,9 @@ def test_tiles_give_what_the_whole_photo_gives(
 def test_one_photo_does_not_colour_the_next() -> None:
     tiled = Tiled(make("ppcn_student"))
     tiled._memory = tiled.bytes_per_pixel * 60**2
-    photo = Photo(textured(100, 120))
+    photo = ArrayRows(textured(100, 120))
     first = whole_of(tiled, photo)
-    whole_of(tiled, Photo(255 - photo.pixels))
+    whole_of(tiled, ArrayRows(255 - photo.pixels))
     assert torch.equal(first, whole_of(tiled, photo))
 
 
@@ -104,7 +94,7 @@ def test_other_depths_are_read_alike(kind: type) -> None:
     white = 65535 if kind is np.uint16 else 1
     deep = (pixels * (white / 255)).astype(kind)
     tiled = Tiled(make("ppcn_student"))
-    expected, found = (whole_of(tiled, Photo(p)) for p in (pixels, deep))
+    expected, found = (whole_of(tiled, ArrayRows(p)) for p in (pixels, deep))
     assert torch.allclose(expected, found, atol=1e-5)
 
 
@@ -130,7 +120,7 @@ def test_statistics_of_many_pixels_are_exact() -> None:
     pixels[-1, -1] = 1
     tiled = Tiled(Dark())
     tiled._memory = tiled.bytes_per_pixel * 256**2
-    top = next(tiled.tiles(Photo(pixels)))[2][0, 0].double()
+    top = next(tiled.tiles(ArrayRows(pixels)))[2][0, 0].double()
     expected = np.float64(pixels[0, 0, 0]) - pixels.astype(np.float64).mean(axis=(0, 1))
     assert np.allclose(top, expected, atol=1e-8)
 
