@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ppcn.errors import UserError
+from ppcn.inference.tiled import WHITE, Pixels, Report, Rows, Tiled
 from ppcn.networks import NETWORKS
 from ppcn.photofile import LUMA, Form, PhotoFile, Piece, write_comparison
 from ppcn.resize import SCALE, enlarge
-from ppcn.tiling import WHITE, Pixels, Report, Rows, Tiled
 from ppcn.weights import SHIPPED, load_weights
 
 Task = Literal["enhance", "upscale"]

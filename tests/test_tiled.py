@@ -8,9 +8,11 @@ import torch
 from conftest import ArrayRows
 from torch import nn
 
+import ppcn.inference.tiled
+from ppcn.inference.tiled import Report, Tiled
+from ppcn.inference.tiles import choose_tiles, cut
 from ppcn.networks import NETWORKS
 from ppcn.networks.layers import InstanceNorm, PhotoMean
-from ppcn.tiling import Report, Tiled, choose_tiles, cut
 
 # What each network sees around a pixel, px, counted by hand from kernels, dilations and scales.
 REACH = {
@@ -58,24 +60,25 @@ def levels(tensor: torch.Tensor) -> torch.Tensor:
     return (tensor.clamp(0, 1) * 255).round()
 
 
+@pytest.mark.parametrize("memory", [1, 2**40], ids=["in tiles", "maps kept"])
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize(
-    ("size", "pixels"), [((70, 90), 70**2), ((3, 500), 600), ((301, 5), 600)], ids=str
+    ("size", "pixels"), [((70, 90), 40**2), ((3, 500), 600), ((301, 5), 600)], ids=str
 )
 def test_tiles_give_what_the_whole_photo_gives(
-    name: str, size: tuple[int, int], pixels: int
+    name: str, size: tuple[int, int], pixels: int, memory: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, photo = make(name), ArrayRows(textured(*size))
-    whole = whole_of(Tiled(network, memory=2**40), photo)
     with torch.no_grad():
-        x = torch.tensor(photo.pixels).permute(2, 0, 1)[None].float() / 255
-        assert torch.allclose(whole, network(x)[0].permute(1, 2, 0), atol=1e-6)
-    tiled = Tiled(network)
-    tiled._memory = tiled.bytes_per_pixel * pixels
+        x = torch.tensor(photo.pixels).permute(2, 0, 1)[None].double() / 255
+        whole = network.double()(x)[0].permute(1, 2, 0).float()
+    tiled = Tiled(network.float(), memory)
+    monkeypatch.setattr(ppcn.inference.tiled, "STRIP_BYTES", pixels * tiled.bytes_per_pixel)
+    tiled._memory = max(memory, pixels * tiled.bytes_per_pixel)
     done = []
     result = whole_of(tiled, photo, lambda count, total: done.append((count, total)))
     assert done[-1][0] == done[-1][1] > 1
-    assert torch.allclose(result, whole, atol=1e-4)
+    assert torch.allclose(result, whole, atol=1e-5)
     assert (levels(result) != levels(whole)).sum() <= max(4, 1e-4 * whole.numel())
 
 
@@ -125,18 +128,22 @@ def test_statistics_of_many_pixels_are_exact() -> None:
     assert np.allclose(top, expected, atol=1e-8)
 
 
+@pytest.mark.parametrize("group", [1, 4])
 @pytest.mark.parametrize("length", [1, 3, 64, 1000, 1001, 4003])
-@pytest.mark.parametrize(("size", "reach"), [(64, 10), (4, 62), (5000, 20)])
-def test_cuts_cover_an_axis_once(length: int, size: int, reach: int) -> None:
-    spans = cut(length, size, reach)
+@pytest.mark.parametrize(("window", "reach"), [(64, 10), (4, 62), (5000, 20)])
+def test_cuts_cover_an_axis_once(length: int, window: int, reach: int, group: int) -> None:
+    spans = cut(length, window, reach, group)
     assert (spans[0].start, spans[-1].stop) == (0, length)
     for before, after in pairwise(spans):
         assert before.stop == after.start
     for span in spans:
-        assert span.reads_from % 4 == 0
-        assert span.reads_from in (0, span.start - -(-reach // 4) * 4)
-        assert span.reads_from <= span.start < span.stop <= span.reads_to <= length
+        assert span.start % group == span.reads_from % group == 0
+        assert 0 <= span.reads_from <= span.start < span.stop <= span.reads_to <= length
+        assert span.reads_from in (0, span.start) or span.reads_from <= span.start - reach
+        assert span.reads_from < span.start or span.start == 0
         assert span.reads_to == length or span.reads_to >= span.stop + reach
+    sizes = {span.reads_to - span.reads_from for span in spans}
+    assert max(sizes) - min(sizes) < group
 
 
 def test_tiles_are_as_large_as_memory_allows_and_overlap_little() -> None:
@@ -145,7 +152,7 @@ def test_tiles_are_as_large_as_memory_allows_and_overlap_little() -> None:
         (r.reads_to - r.reads_from) * (c.reads_to - c.reads_from) for r in rows for c in columns
     ]
     assert 200_000 < max(sizes) < 450_000
-    assert sum(sizes) < 1.1 * 6000 * 8000
+    assert sum(sizes) < 1.15 * 6000 * 8000
     rows, columns = choose_tiles(3, 100_000, reach=10, pixels=100_000)
     assert len(rows) == 1
     assert len(columns) < 10

@@ -1,0 +1,1 @@
+"""Trained networks on photos: any size, exactly, with several runtimes."""

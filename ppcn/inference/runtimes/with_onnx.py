@@ -1,0 +1,38 @@
+"""ONNX Runtime, on the CPU."""
+
+from collections.abc import Sequence
+
+import onnxruntime
+import torch
+from torch import Tensor
+
+from ppcn.inference.conversion import to_onnx
+from ppcn.inference.runtimes import Examples, Run
+from ppcn.inference.segments import Segment
+
+
+class OnnxRuntime:
+    """Computes networks with ONNX Runtime."""
+
+    takes_whole_photos = True
+
+    def __init__(self) -> None:
+        self.device = torch.device("cpu")
+        self._options = onnxruntime.SessionOptions()
+        self._options.intra_op_num_threads = torch.get_num_threads()
+        self._options.log_severity_level = 3
+
+    def compile(self, segment: Segment, examples: Examples) -> Run:
+        """See `Runtime`."""
+        model = to_onnx(segment.module, examples[0]).SerializeToString()
+        session = onnxruntime.InferenceSession(model, self._options, ["CPUExecutionProvider"])
+        names = [one.name for one in session.get_inputs()]
+
+        def run(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+            arrays = {n: x.contiguous().numpy() for n, x in zip(names, inputs, strict=True)}
+            return [
+                torch.from_numpy(x).contiguous(memory_format=torch.channels_last)
+                for x in session.run(None, arrays)
+            ]
+
+        return run

@@ -1,0 +1,52 @@
+"""torch, on the GPU where there is one."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, fx
+
+from ppcn.devices import choose_device, place
+from ppcn.inference.rewriting import WIDTHS, fill_lanes, fuse_activations
+from ppcn.inference.runtimes import Examples, Precision, Run
+from ppcn.inference.segments import Segment
+
+
+class TorchRuntime:
+    """Computes segments with torch, convolutions and activations in one call where it can.
+
+    Args:
+        precision: "bfloat16" computes convolutions in it, the rest in float32.
+    """
+
+    takes_whole_photos = False
+
+    def __init__(self, precision: Precision = "float32") -> None:
+        self.device = choose_device()
+        self._precision = precision
+
+    def compile(self, segment: Segment, examples: Examples) -> Run:
+        """See `Runtime`."""
+        plain, filled = (self._ready(m) for m in (segment.module, fill_lanes(segment.module)))
+        maps, known = len(segment.maps), len(segment.maps) + len(segment.statistics)
+        autocast = torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self._precision == "bfloat16"
+        )
+
+        def run(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
+            width = inputs[0].shape[3]
+            rows = [_along_rows(x, width) for x in inputs[maps:known]]
+            module = plain if width % WIDTHS else filled
+            with autocast:
+                return module(*inputs[:maps], *rows, *inputs[known:])
+
+        return run
+
+    def _ready(self, module: fx.GraphModule) -> fx.GraphModule:
+        module = place(module)
+        is_fused = self.device.type == "cpu" and self._precision == "float32"
+        return fuse_activations(module) if is_fused else module
+
+
+def _along_rows(x: Tensor, width: int) -> Tensor:
+    """A number per channel (1, C, 1, 1) repeated (1, C, 1, W): torch's loops become longer."""
+    return x.expand(-1, -1, -1, width).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,383 @@
+"""Photos of any size through a network in bounded memory, with the result of the whole photo.
+
+Contrast step and instance norm need statistics of the whole photo, so that tiles computed one by
+one would show seams. Here a network is cut into segments between such needs, and each statistic is
+added up over all tiles before the next segment begins. Between segments maps are kept while memory
+allows; each segment then computes strips so small that what lies between its layers stays in the
+processor's caches. A larger photo keeps nothing: every pass computes its tiles from the photo.
+"""
+
+import copy
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ppcn.devices import free_bytes
+from ppcn.inference.probe import Probe, picture
+from ppcn.inference.rewriting import without_rows_around
+from ppcn.inference.runtimes import Run, Runtime, make_runtime
+from ppcn.inference.segments import PHOTO, Noise, Segment, Shape, Statistic, cut_at_statistics
+from ppcn.inference.tiles import Grid, Span, choose_strips, choose_tiles, one_span
+from ppcn.networks.muxdemux import position_noise
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
+# Largest value of a channel, of integers; floating-point channels end at 1.
+WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
+Report = Callable[[int, int], None]
+# First row and column in the result, and pixels.
+Piece = tuple[int, int, Tensor]
+Shapes = Mapping[str, Shape]
+
+# Share of the free memory that maps may fill.
+SHARE_OF_MEMORY = 5
+# What one segment computes of a strip; larger ones leave the caches, bytes.
+STRIP_BYTES = 12 * 2**20
+# What all segments compute of one tile, bytes.
+TILE_BYTES = 16 * 2**20
+# But tiles are at least so many reaches wide, or most of them would be overlap.
+TILE_REACHES = 10
+# Sums of so many tiles are in float32 before they are added to those in float64.
+TILES_A_SUM = 16
+# Side of the picture that shows a converter what inputs look like, px.
+EXAMPLE = 64
+# Of a photo read in one go.
+ROWS = 256
+
+
+class Rows(Protocol):
+    """A photo of which rows can be read."""
+
+    @property
+    def height(self) -> int:
+        """In px."""
+
+    @property
+    def width(self) -> int:
+        """In px."""
+
+    def read(self, top: int, bottom: int) -> Pixels:
+        """Rows top to bottom, (bottom - top, width, 3) RGB: uint8, uint16, or float32 in [0, 1]."""
+
+
+class Tiled:
+    """A network that takes photos in tiles.
+
+    Args:
+        network: any of this project's; it is not changed.
+        memory: what maps may fill, bytes; a fifth of the free memory by default.
+        runtime: what computes; torch in float32 by default.
+        calibration: patches (N, H, W, 3) uint8 that show a runtime of low precision what values
+            come up; by default noise, which suits none.
+
+    Attributes:
+        reach: pixels that the network sees around each.
+        scale: how many times as large its result is.
+        bytes_per_pixel: what all maps of the network take, together.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        memory: int | None = None,
+        runtime: Runtime | None = None,
+        calibration: NDArray[np.uint8] | None = None,
+    ) -> None:
+        self._runtime = runtime or make_runtime("torch")
+        self._memory = memory or free_bytes(self._runtime.device) // SHARE_OF_MEMORY
+        self._chain = cut_at_statistics(copy.deepcopy(network).cpu())
+        self._probe = Probe(self._chain)
+        self.reach, self.scale = self._probe.reach, self._probe.scale
+        sizes = [self._probe.bytes_of(segment) for segment in self._chain.segments]
+        self.bytes_per_pixel = sum(sizes)
+        pictures = [picture(EXAMPLE, EXAMPLE)]
+        if calibration is not None:
+            cpu = torch.device("cpu")
+            pictures = [to_tensor(patch, cpu).contiguous() for patch in calibration]
+        self._pictures = pictures
+        self._steps = [
+            _Step(self, segment, size)
+            for segment, size in zip(self._chain.segments, sizes, strict=True)
+        ]
+        self._whole = _Step(self, self._chain.in_one_piece, self.bytes_per_pixel)
+
+    @torch.inference_mode()
+    def tiles(self, photo: Rows, report: Report = lambda done, total: None) -> Iterator[Piece]:
+        """Compute a photo.
+
+        Args:
+            photo: the input.
+            report: called with tiles done and tiles in all.
+
+        Yields:
+            Pieces that cover the result, from top to bottom and from left to right: first row,
+            first column, and pixels (rows, columns, 3) float32, not clipped.
+        """
+        shapes = self._chain.shapes(photo.height, photo.width)
+        passes = self._plan(photo.height, photo.width, shapes)
+        total = sum(one.tiles for one in passes)
+        known: dict[str, Tensor] = {}
+        kept: dict[str, Tensor] = {}
+        done = 0
+        for one in passes:
+            sums = _Sums()
+            if one.statistic and one.statistic.of == PHOTO:
+                sums.add_photo(photo)
+                done += one.tiles
+                report(done, total)
+            else:
+                self._make_room(one.keeps, shapes, kept)
+                for tile, maps in self._computed(photo, one, known, kept, shapes):
+                    for name in maps.keys() & kept.keys():
+                        tile.place_in(kept[name]).copy_(maps[name])
+                    if one.statistic:
+                        sums.add(maps[one.statistic.of])
+                    else:
+                        yield self._piece(tile, maps[self._chain.result])
+                    done += 1
+                    report(done, total)
+            if one.statistic:
+                known |= sums.values(one.statistic, self._runtime.device)
+
+    def _plan(self, height: int, width: int, shapes: Shapes) -> "list[_Pass]":
+        """Which segments compute which tiles, pass after pass."""
+        peak = self._chain.peak(height, width)
+        if self._runtime.takes_whole_photos and peak <= self._memory:
+            return [_Pass([self._whole], (one_span(height), one_span(width)), None, frozenset())]
+        numbers = range(len(self._steps))
+        keeps = [self._alive(number) for number in numbers]
+        if max(sum(4 * math.prod(shapes[n]) for n in names) for names in keeps) <= self._memory:
+            grids = [self._strips(step, height, width) for step in self._steps]
+            chosen = [[step] for step in self._steps]
+        else:
+            grids = [self._tiles(height, width)] * len(self._steps)
+            chosen = [self._steps[: number + 1] for number in numbers]
+            keeps = [frozenset[str]()] * len(self._steps)
+        statistics = [*self._chain.statistics, None]
+        return [_Pass(*one) for one in zip(chosen, grids, statistics, keeps, strict=True)]
+
+    def _strips(self, step: "_Step", height: int, width: int) -> Grid:
+        pixels = STRIP_BYTES // step.bytes_per_pixel
+        return choose_strips(height, width, step.reach, pixels, self._probe.group)
+
+    def _tiles(self, height: int, width: int) -> Grid:
+        usual = max(TILE_BYTES // self.bytes_per_pixel, (TILE_REACHES * self.reach) ** 2)
+        pixels = min(self._memory // self.bytes_per_pixel, usual)
+        return choose_tiles(height, width, self.reach, pixels, self._probe.group)
+
+    def _alive(self, number: int) -> frozenset[str]:
+        """Maps that are read in a later segment, and made in this one or before."""
+        made = {n for step in self._steps[: number + 1] for n in step.segment.writes}
+        read = {n for step in self._steps[number + 1 :] for n in step.segment.maps}
+        return frozenset(made & read) | (frozenset(self._steps[number].segment.maps) - {PHOTO})
+
+    def _computed(
+        self,
+        photo: Rows,
+        one: "_Pass",
+        known: Mapping[str, Tensor],
+        kept: Mapping[str, Tensor],
+        shapes: Shapes,
+    ) -> "Iterator[tuple[Tile, dict[str, Tensor]]]":
+        """Every tile of a pass, with what it answers for of the maps that its last segment gave."""
+        reads_photo = any(PHOTO in step.segment.maps for step in one.steps)
+        for rows in one.grid[0]:
+            band = photo.read(rows.reads_from, rows.reads_to) if reads_photo else None
+            for columns in one.grid[1]:
+                tile = Tile(rows, columns)
+                maps = {name: tile.read(whole) for name, whole in kept.items()}
+                if band is not None:
+                    part = band[:, columns.reads_from : columns.reads_to]
+                    maps[PHOTO] = to_tensor(part, self._runtime.device)
+                is_inner = False
+                for step in one.steps:
+                    inputs = [maps[name] for name in step.segment.maps]
+                    inputs += [known[name] for name in step.segment.statistics]
+                    inputs += [self._noise(tile, shapes, noise) for noise in step.segment.noises]
+                    is_inner = len(one.steps) == 1 and tile.is_inside and step.inside is not None
+                    run = step.inside if is_inner and step.inside else step.run
+                    maps |= zip(step.segment.writes, run(inputs), strict=True)
+                core = tile.middle_of if is_inner else tile.core_of
+                yield tile, {name: core(maps[name]) for name in one.steps[-1].segment.writes}
+
+    def _noise(self, tile: "Tile", shapes: Shapes, noise: Noise) -> Tensor:
+        _, height, width = shapes[noise.like]
+        rows, columns = tile.rows.reading(height), tile.columns.reading(width)
+        size = (1, 1, rows.stop - rows.start, columns.stop - columns.start)
+        like = torch.empty(size, device=self._runtime.device)
+        return position_noise(like, noise.seed, rows.start, columns.start)
+
+    def _piece(self, tile: "Tile", result: Tensor) -> Piece:
+        top, left = tile.rows.start * self.scale, tile.columns.start * self.scale
+        return top, left, result[0].permute(1, 2, 0).float().cpu()
+
+    def _make_room(self, names: frozenset[str], shapes: Shapes, kept: dict[str, Tensor]) -> None:
+        """Forget the maps that are read no more, and allot those that will be made."""
+        for name in kept.keys() - names:
+            del kept[name]
+        for name in sorted(names - kept.keys()):
+            kept[name] = torch.empty(
+                (1, *shapes[name]),
+                device=self._runtime.device,
+                memory_format=torch.channels_last,
+            )
+
+
+class _Step:
+    """A segment, compiled when it is first wanted.
+
+    Args:
+        tiled: whose segment it is.
+        segment: what it reads and writes.
+        bytes_per_pixel: what its maps take, together.
+    """
+
+    def __init__(self, tiled: Tiled, segment: Segment, bytes_per_pixel: int) -> None:
+        self._tiled = tiled
+        self.segment = segment
+        self.bytes_per_pixel = bytes_per_pixel
+
+    @cached_property
+    def reach(self) -> int:
+        """Pixels that it sees around each."""
+        return self._tiled._probe.reach_of(self.segment)
+
+    @cached_property
+    def run(self) -> Run:
+        """Computes a tile."""
+        return self._compiled(self.segment) if self.segment.writes else lambda inputs: ()
+
+    @cached_property
+    def inside(self) -> Run | None:
+        """Computes strips that touch neither the first nor the last row, if it can."""
+        if self._tiled._probe.group > 1:
+            return None
+        module = without_rows_around(self.segment.module, self._examples[0])
+        return self._compiled(replace(self.segment, module=module)) if module else None
+
+    @cached_property
+    def _examples(self) -> list[list[Tensor]]:
+        chain = self._tiled._chain
+        return [chain.inputs(self.segment, one) for one in self._tiled._pictures]
+
+    def _compiled(self, segment: Segment) -> Run:
+        return self._tiled._runtime.compile(segment, self._examples)
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """All tiles once.
+
+    Attributes:
+        steps: segments that compute each tile, one after the other.
+        grid: the tiles.
+        statistic: what the pass finds out; the last pass gives the pixels.
+        keeps: names of the maps that stay.
+    """
+
+    steps: Sequence[_Step]
+    grid: Grid
+    statistic: Statistic | None
+    keeps: frozenset[str]
+
+    @property
+    def tiles(self) -> int:
+        """How many."""
+        return len(self.grid[0]) * len(self.grid[1])
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A part of a photo."""
+
+    rows: Span
+    columns: Span
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether it is as wide as the photo, and reads as many rows above as below."""
+        above, below = self.rows.start - self.rows.reads_from, self.rows.reads_to - self.rows.stop
+        wide = self.columns.stop - self.columns.start == self.columns.length
+        return wide and above == below > 0
+
+    def core_of(self, x: Tensor) -> Tensor:
+        """What the tile answers for, of a map made of it."""
+        return x[:, :, self.rows.core(x.shape[2]), self.columns.core(x.shape[3])]
+
+    def middle_of(self, x: Tensor) -> Tensor:
+        """What a tile inside answers for, of a map that may lack rows above and below."""
+        around = (x.shape[2] - (self.rows.stop - self.rows.start)) // 2
+        return x[:, :, around : x.shape[2] - around]
+
+    def place_in(self, whole: Tensor) -> Tensor:
+        """What the tile answers for, of a map of the whole photo."""
+        height, width = whole.shape[2:]
+        return whole[:, :, self.rows.place(height), self.columns.place(width)]
+
+    def read(self, whole: Tensor) -> Tensor:
+        """What the tile reads, of a map of the whole photo."""
+        height, width = whole.shape[2:]
+        return whole[:, :, self.rows.reading(height), self.columns.reading(width)]
+
+
+class _Sums:
+    """Mean and variance of each channel over all tiles."""
+
+    def __init__(self) -> None:
+        self._count = self._waiting = 0
+        self._sum = self._squares = torch.zeros(0)
+        self._total: Any = 0.0
+        self._total_squares: Any = 0.0
+
+    def add_photo(self, photo: Rows) -> None:
+        """Add a whole photo, exactly; of its values the mean alone is wanted."""
+        total = np.zeros(3)
+        for top in range(0, photo.height, ROWS):
+            rows = photo.read(top, min(top + ROWS, photo.height))
+            kind = np.float64 if rows.dtype.kind == "f" else np.uint64
+            total += rows.sum(axis=0, dtype=kind).sum(axis=0) / WHITE.get(rows.dtype, 1)
+        self._count = photo.height * photo.width
+        self._total = torch.from_numpy(total)
+
+    def add(self, x: Tensor) -> None:
+        """Add a tile (1, C, H, W)."""
+        values = x[0].permute(1, 2, 0).float()
+        height, width, channels = values.shape
+        if height > self._sum.shape[0] or width > self._sum.shape[1] if self._waiting else True:
+            self._add_up()
+            self._sum = torch.zeros((height, width, channels), device=x.device)
+            self._squares = torch.zeros_like(self._sum)
+        self._sum[:height, :width].add_(values)
+        self._squares[:height, :width].addcmul_(values, values)
+        self._count += height * width
+        self._waiting += 1
+        if self._waiting == TILES_A_SUM:
+            self._add_up()
+
+    def _add_up(self) -> None:
+        if self._waiting:
+            self._total += self._sum.sum(dim=0).double().sum(dim=0)
+            self._total_squares += self._squares.sum(dim=0).double().sum(dim=0)
+            self._waiting = 0
+
+    def values(self, statistic: Statistic, device: torch.device) -> dict[str, Tensor]:
+        """What segments read."""
+        self._add_up()
+        mean = (self._total / self._count).view(1, -1, 1, 1).cpu()
+        squares = torch.as_tensor(self._total_squares).cpu() / self._count
+        variance = (squares.view(1, -1, 1, 1) - mean.square()).clamp(min=0)
+        return {name: v.to(device) for name, v in statistic.values(mean, variance).items()}
+
+
+def to_tensor(pixels: Pixels, device: torch.device) -> Tensor:
+    """(1, 3, H, W) float32 in [0, 1], channels last in memory, of (H, W, 3)."""
+    white = WHITE.get(pixels.dtype, 1)
+    # A copy, for torch wants to own what it computes on, and knows no uint16.
+    values = torch.tensor(pixels.astype(np.float32), device=device)
+    return values.div_(white).permute(2, 0, 1)[None]
