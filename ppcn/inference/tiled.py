@@ -150,17 +150,18 @@ class Tiled:
         peak = self._chain.peak(height, width)
         if self._runtime.takes_whole_photos and peak <= self._memory:
             return [_Pass([self._whole], (one_span(height), one_span(width)), None, frozenset())]
-        numbers = range(len(self._steps))
-        keeps = [self._alive(number) for number in numbers]
-        if max(sum(4 * math.prod(shapes[n]) for n in names) for names in keeps) <= self._memory:
-            grids = [self._strips(step, height, width) for step in self._steps]
-            chosen = [[step] for step in self._steps]
-        else:
-            grids = [self._tiles(height, width)] * len(self._steps)
-            chosen = [self._steps[: number + 1] for number in numbers]
-            keeps = [frozenset[str]()] * len(self._steps)
         statistics = [*self._chain.statistics, None]
-        return [_Pass(*one) for one in zip(chosen, grids, statistics, keeps, strict=True)]
+        passes = [
+            _Pass([step], self._strips(step, height, width), statistic, self._alive(number))
+            for number, (step, statistic) in enumerate(zip(self._steps, statistics, strict=True))
+        ]
+        if max(one.bytes(shapes) for one in passes) <= self._memory:
+            return passes
+        grid = self._tiles(height, width)
+        return [
+            _Pass(self._steps[: number + 1], grid, statistic, frozenset())
+            for number, statistic in enumerate(statistics)
+        ]
 
     def _strips(self, step: "_Step", height: int, width: int) -> Grid:
         pixels = STRIP_BYTES // step.bytes_per_pixel
@@ -290,6 +291,12 @@ class _Pass:
     def tiles(self) -> int:
         """How many."""
         return len(self.grid[0]) * len(self.grid[1])
+
+    def bytes(self, shapes: Shapes) -> int:
+        """What maps take at once: those kept, and all of the largest tile."""
+        rows, columns = (max(s.reads_to - s.reads_from for s in spans) for spans in self.grid)
+        computed = sum(step.bytes_per_pixel for step in self.steps)
+        return sum(4 * math.prod(shapes[n]) for n in self.keeps) + rows * columns * computed
 
 
 @dataclass(frozen=True)

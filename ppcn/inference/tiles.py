@@ -8,6 +8,8 @@ import numpy as np
 # Networks shuffle or skip pixels in groups of so many; tiles begin at such a group.
 GROUP = 4
 MOST_COLUMNS = 256
+# A strip reads at least so many times what it sees around a pixel.
+STRIP_REACHES = 8
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,20 @@ def one_span(length: int) -> list[Span]:
 
 
 def choose_strips(height: int, width: int, reach: int, pixels: int, group: int = GROUP) -> Grid:
-    """Cut a photo into strips as wide as itself, or where these would be too low into tiles.
+    """Cut a photo into strips as wide as itself.
 
-    Args and returns as `choose_tiles`.
+    Args:
+        height: of the photo, px.
+        width: of the photo, px.
+        reach: pixels that the network sees around each.
+        pixels: of a strip with what it reads around it; more where it would be mostly overlap.
+        group: strips begin at multiples of it, px.
+
+    Returns:
+        Spans of the rows and of the columns.
     """
-    if pixels // width < max(4 * reach, GROUP):
-        return choose_tiles(height, width, reach, pixels, group)
-    return cut(height, pixels // width, reach, group), cut(width, width, reach, group)
+    rows = max(pixels // width, STRIP_REACHES * reach)
+    return cut(height, rows if rows <= height // 2 else height, reach, group), one_span(width)
 
 
 def choose_tiles(height: int, width: int, reach: int, pixels: int, group: int = GROUP) -> Grid:
