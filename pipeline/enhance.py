@@ -19,7 +19,9 @@ from pipeline.improver import (
     megabytes,
     run_jobs,
 )
+from pipeline.runtimes import Calibrate, PrecisionOption, RuntimeOption, calibration
 from ppcn.enhancing import ENHANCES, Improver
+from ppcn.inference.runtimes import make_runtime
 from ppcn.photofile import Form
 
 
@@ -38,8 +40,17 @@ def enhance(
     compare: Compare = False,
     overwrite: Overwrite = False,
     memory: Memory = None,
+    runtime: RuntimeOption = "torch",
+    precision: PrecisionOption = "float32",
+    calibrate: Calibrate = None,
 ) -> None:
     """Enhance photos of any size; EXIF, XMP, colour profile, depth and transparency are kept."""
     jobs = find_jobs(photos, out, file_format)
-    improver = Improver(weights, "enhance", megabytes(memory))
+    improver = Improver(
+        weights,
+        "enhance",
+        megabytes(memory),
+        make_runtime(runtime, precision),
+        calibration(precision == "int8", calibrate),
+    )
     run_jobs(jobs, improver, Wanted(Form(quality, subsampling), compare, overwrite, strength))

@@ -36,7 +36,7 @@ Compare = Annotated[bool, typer.Option(help="Write photo and result side by side
 Overwrite = Annotated[bool, typer.Option(help="Replace results that are already there.")]
 Memory = Annotated[
     int | None,
-    typer.Option(min=8, help="MB for feature maps; a sixteenth of what is free by default."),
+    typer.Option(min=8, help="MB for feature maps; a fifth of what is free by default."),
 ]
 
 

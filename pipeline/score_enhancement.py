@@ -1,18 +1,16 @@
 """Command `score-enhancement`: weights against folders of phone and camera patches."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pipeline.pairs import find_pairs, read_pairs
 from pipeline.progress import counted, showing
 from ppcn.artifacts import provenance, write_json
 from ppcn.errors import UserError
-from ppcn.images import Photo, list_photos, read_photo
 from ppcn.networks import NETWORKS
 from ppcn.scoring import (
-    SMALLEST_SSIM,
     Enhance,
     EnhancementProtocol,
     do_nothing,
@@ -34,10 +32,10 @@ def score_enhancement(
     protocol: Annotated[EnhancementProtocol, typer.Option(help="What is measured.")] = "pirm2018",
 ) -> None:
     """Score an enhancement network on pairs of patches (protocol pirm2018)."""
-    pairs = _pairs(phone_dir, dslr_dir)
+    pairs = find_pairs(phone_dir, dslr_dir)
     method, facts = _method(weights)
     with showing("score") as report:
-        scores = score({"method": method}, counted(_read(pairs), len(pairs), report), protocol)
+        scores = score({"method": method}, counted(read_pairs(pairs), len(pairs), report), protocol)
     result = {**scores, **scores["method"], **facts}
     result.pop("method")
     write_json(json, result)
@@ -57,26 +55,3 @@ def _method(weights: str) -> tuple[Enhance, dict[str, object]]:
         "network": facts["network"],
         **provenance(None, {"weights": path}),
     }
-
-
-def _pairs(phone_dir: Path, dslr_dir: Path) -> list[tuple[Path, Path]]:
-    """Photos of the same name; every photo must have its twin."""
-    phone, dslr = list_photos(phone_dir), list_photos(dslr_dir)
-    for ours, theirs, folder in ((phone, dslr, dslr_dir), (dslr, phone, phone_dir)):
-        lonely = [path for stem, path in ours.items() if stem not in theirs]
-        if lonely:
-            raise UserError(
-                f"{lonely[0]}: {folder} has no photo of that name "
-                f"({len(lonely)} such photos); add it or remove this one"
-            )
-    return [(phone[stem], dslr[stem]) for stem in phone]
-
-
-def _read(pairs: list[tuple[Path, Path]]) -> Iterator[tuple[Photo, Photo]]:
-    for first, second in pairs:
-        phone, dslr = read_photo(first), read_photo(second)
-        if phone.shape != dslr.shape:
-            raise UserError(f"{second}: is not of the size of {first}; cut both alike")
-        if min(phone.shape[:2]) < SMALLEST_SSIM:
-            raise UserError(f"{first}: is smaller than {SMALLEST_SSIM} px; leave it out")
-        yield phone, dslr

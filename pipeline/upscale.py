@@ -19,7 +19,9 @@ from pipeline.improver import (
     megabytes,
     run_jobs,
 )
+from pipeline.runtimes import Calibrate, PrecisionOption, RuntimeOption, calibration
 from ppcn.enhancing import UPSCALES, Improver
+from ppcn.inference.runtimes import make_runtime
 from ppcn.photofile import Form
 
 
@@ -33,8 +35,17 @@ def upscale(
     compare: Compare = False,
     overwrite: Overwrite = False,
     memory: Memory = None,
+    runtime: RuntimeOption = "torch",
+    precision: PrecisionOption = "float32",
+    calibrate: Calibrate = None,
 ) -> None:
     """Enlarge photos x4; EXIF, XMP, colour profile, depth and transparency are kept."""
     jobs = find_jobs(photos, out, file_format)
-    improver = Improver(weights, "upscale", megabytes(memory))
+    improver = Improver(
+        weights,
+        "upscale",
+        megabytes(memory),
+        make_runtime(runtime, precision),
+        calibration(precision == "int8", calibrate),
+    )
     run_jobs(jobs, improver, Wanted(Form(quality, subsampling), compare, overwrite))

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ppcn.errors import UserError
+from ppcn.inference.runtimes import Runtime
 from ppcn.inference.tiled import WHITE, Pixels, Report, Rows, Tiled
 from ppcn.networks import NETWORKS
 from ppcn.photofile import LUMA, Form, PhotoFile, Piece, write_comparison
@@ -73,13 +74,22 @@ class Improver:
     Args:
         weights: name of weights that come with this package, or a weights file.
         task: what it has to be for.
-        memory: what feature maps may fill, bytes; see `Tiled`.
+        memory: what maps may fill, bytes; see `Tiled`.
+        runtime: what computes; torch by default.
+        calibration: patches (N, H, W, 3) uint8 for runtimes of low precision.
 
     Raises:
         UserError: no such weights, or of a network for another task.
     """
 
-    def __init__(self, weights: str | Path, task: Task, memory: int | None = None) -> None:
+    def __init__(
+        self,
+        weights: str | Path,
+        task: Task,
+        memory: int | None = None,
+        runtime: Runtime | None = None,
+        calibration: NDArray[np.uint8] | None = None,
+    ) -> None:
         path = find_weights(weights)
         network, self.facts = load_weights(path, f"ppcn-pipeline {_maker(task)}")
         self._reads = NETWORKS[self.facts["network"]].reads
@@ -87,7 +97,7 @@ class Improver:
             other = "upscale" if task == "enhance" else "enhance"
             raise UserError(f"{path}: holds {self.facts['network']}; use it with '{other}'")
         self.scale = 1 if task == "enhance" else SCALE
-        self._tiled = Tiled(network, memory)
+        self._tiled = Tiled(network, memory, runtime, calibration)
 
     def pieces(self, photo: Rows, report: Report) -> Iterator[Piece]:
         """The result in pieces: first row, first column, pixels (rows, columns, 3), not clipped."""

@@ -384,7 +384,6 @@ class _Sums:
 
 def to_tensor(pixels: Pixels, device: torch.device) -> Tensor:
     """(1, 3, H, W) float32 in [0, 1], channels last in memory, of (H, W, 3)."""
-    white = WHITE.get(pixels.dtype, 1)
-    # A copy, for torch wants to own what it computes on, and knows no uint16.
-    values = torch.tensor(pixels.astype(np.float32), device=device)
-    return values.div_(white).permute(2, 0, 1)[None]
+    white = np.float32(WHITE.get(pixels.dtype, 1))
+    values = np.divide(pixels, white, dtype=np.float32)
+    return torch.from_numpy(values).to(device).permute(2, 0, 1)[None]

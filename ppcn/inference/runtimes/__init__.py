@@ -44,8 +44,15 @@ class Runtime(Protocol):
         """
 
 
-def make_runtime(name: RuntimeName, precision: Precision = "float32") -> Runtime:
+def make_runtime(
+    name: RuntimeName, precision: Precision = "float32", rewrites: bool = True
+) -> Runtime:
     """Load a runtime.
+
+    Args:
+        name: of the runtime.
+        precision: of convolutions.
+        rewrites: whether networks may be rewritten to compute the same faster.
 
     Raises:
         UserError: it is not installed, or does not compute in that precision.
@@ -59,12 +66,12 @@ def make_runtime(name: RuntimeName, precision: Precision = "float32") -> Runtime
     if name == "torch":
         from ppcn.inference.runtimes.with_torch import TorchRuntime
 
-        return TorchRuntime(precision)
+        return TorchRuntime(precision, rewrites)
     try:
         if name == "openvino":
             from ppcn.inference.runtimes.with_openvino import OpenVinoRuntime
 
-            return OpenVinoRuntime(precision)
+            return OpenVinoRuntime(precision, rewrites)
         from ppcn.inference.runtimes.with_onnx import OnnxRuntime
 
         return OnnxRuntime()
@@ -73,8 +80,3 @@ def make_runtime(name: RuntimeName, precision: Precision = "float32") -> Runtime
         raise UserError(
             f"runtime {name} lacks {error.name}; install it with: pip install 'ppcn[{extra}]'"
         ) from None
-
-
-def needs_calibration(precision: Precision) -> bool:
-    """Whether ranges of maps have to be learned from patches."""
-    return precision == "int8"

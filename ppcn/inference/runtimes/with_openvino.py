@@ -24,13 +24,14 @@ class OpenVinoRuntime:
 
     Args:
         precision: "int8" quantises convolutions, calibrated on the examples.
+        rewrites: whether to rewrite them.
     """
 
     takes_whole_photos = True
 
-    def __init__(self, precision: Precision = "float32") -> None:
+    def __init__(self, precision: Precision = "float32", rewrites: bool = True) -> None:
         self.device = torch.device("cpu")
-        self._precision = precision
+        self._precision, self._rewrites = precision, rewrites
         self._core = openvino.Core()
         self._settings = {
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
@@ -46,13 +47,13 @@ class OpenVinoRuntime:
         def run(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
             shapes = tuple(tuple(x.shape) for x in inputs)
             if shapes not in ready:
-                is_filled = shapes[0][3] % WIDTHS == 0
+                is_filled = self._rewrites and shapes[0][3] % WIDTHS == 0
                 if is_filled not in models:
                     models[is_filled] = self._convert(segment, examples, is_filled)
                 ready[shapes] = self._request(models[is_filled], shapes)
                 if len(ready) > SIZES:
                     ready.popitem(last=False)
-            arrays = [x.contiguous().numpy() for x in inputs]
+            arrays = [x.permute(0, 2, 3, 1).numpy() for x in inputs]
             outputs = ready[shapes].infer(arrays, share_inputs=True, share_outputs=True)
             return [torch.from_numpy(outputs[i]).permute(0, 3, 1, 2) for i in range(len(outputs))]
 
@@ -67,7 +68,9 @@ class OpenVinoRuntime:
         model = model.clone()
         model.reshape(dict(enumerate(map(list, shapes))))
         steps = openvino.preprocess.PrePostProcessor(model)
-        for number in range(len(model.outputs)):
-            steps.output(number).tensor().set_layout(openvino.Layout("NHWC"))
-            steps.output(number).model().set_layout(openvino.Layout("NCHW"))
+        ends = [steps.input(number) for number in range(len(model.inputs))]
+        ends += [steps.output(number) for number in range(len(model.outputs))]
+        for end in ends:
+            end.tensor().set_layout(openvino.Layout("NHWC"))
+            end.model().set_layout(openvino.Layout("NCHW"))
         return self._core.compile_model(steps.build(), "CPU", self._settings).create_infer_request()

@@ -16,17 +16,18 @@ class TorchRuntime:
 
     Args:
         precision: "bfloat16" computes convolutions in it, the rest in float32.
+        rewrites: whether to rewrite them, and to compute strips.
     """
 
-    takes_whole_photos = False
-
-    def __init__(self, precision: Precision = "float32") -> None:
+    def __init__(self, precision: Precision = "float32", rewrites: bool = True) -> None:
         self.device = choose_device()
-        self._precision = precision
+        self.takes_whole_photos = not rewrites
+        self._precision, self._rewrites = precision, rewrites
 
     def compile(self, segment: Segment, examples: Examples) -> Run:
         """See `Runtime`."""
-        plain, filled = (self._ready(m) for m in (segment.module, fill_lanes(segment.module)))
+        plain = self._ready(segment.module)
+        filled = self._ready(fill_lanes(segment.module)) if self._rewrites else plain
         maps, known = len(segment.maps), len(segment.maps) + len(segment.statistics)
         autocast = torch.autocast(
             self.device.type, torch.bfloat16, enabled=self._precision == "bfloat16"
@@ -43,8 +44,8 @@ class TorchRuntime:
 
     def _ready(self, module: fx.GraphModule) -> fx.GraphModule:
         module = place(module)
-        is_fused = self.device.type == "cpu" and self._precision == "float32"
-        return fuse_activations(module) if is_fused else module
+        can_fuse = self.device.type == "cpu" and self._precision == "float32"
+        return fuse_activations(module) if self._rewrites and can_fuse else module
 
 
 def _along_rows(x: Tensor, width: int) -> Tensor:
