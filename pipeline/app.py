@@ -28,6 +28,7 @@ COMMANDS = {
     "tables": STAGES,
     "enhance": TOOLS,
     "upscale": TOOLS,
+    "export": TOOLS,
     "scale": TOOLS,
     "import-dped": TOOLS,
     "import-checkpoint": TOOLS,

@@ -1,6 +1,5 @@
 """Command `benchmark`: time of networks beside the SRCNN baseline, as PIRM 2018 took it."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -8,13 +7,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.options import ParamsFile, load_params
+from pipeline.options import ParamsFile, load_params, parse_size
 from pipeline.pairs import find_pairs, read_pairs
 from pipeline.progress import counted, showing
 from pipeline.runtimes import Calibrate, calibration, known
 from ppcn.artifacts import replacing, write_json
 from ppcn.complexity import BASELINE, count_parameters, describe_machine, macs_per_pixel
-from ppcn.enhancing import find_weights
 from ppcn.errors import UserError
 from ppcn.inference.runtimes import PRECISIONS, Precision, RuntimeName, make_runtime
 from ppcn.metrics import pirm_scores
@@ -22,6 +20,7 @@ from ppcn.networks import NETWORKS
 from ppcn.scoring import score_enhancement
 from ppcn.timing import Subject, describe_runtimes, peak_memories, run_subject, time_subjects
 from ppcn.weights import load_weights
+from ppcn.weights.shipped import find_weights
 
 Row = dict[str, Any]
 COLUMNS = {
@@ -76,7 +75,7 @@ def benchmark(
     """Time networks beside SRCNN in the same run (two runs discarded, then the mean)."""
     settings = load_params(params_file).benchmark
     size = size or f"{settings.width}x{settings.height}"
-    height_width = _parse_size(size)
+    height_width = parse_size(size)
     runs = runs or settings.runs
     runtimes: list[RuntimeName] = [known(name, PRECISIONS) for name in runtime or ["torch"]]
     precisions: list[Precision] = [
@@ -85,6 +84,8 @@ def benchmark(
     subjects = _subjects(weights or [], runtimes, precisions, calibrate)
     if (phone_dir is None) != (dslr_dir is None):
         raise UserError("--phone-dir and --dslr-dir belong together; give both or none")
+    if phone_dir and not any(_is_scored(subject) for subject in subjects):
+        raise UserError("--phone-dir scores trained enhancement networks; name some with --weights")
     with showing("time") as report:
         times = time_subjects(subjects, height_width, runs, report)
     bases = {s.runtime: t for s, t in zip(subjects, times, strict=True) if s.is_baseline}
@@ -176,12 +177,8 @@ def _costs(subjects: list[Subject], rows: list[Row]) -> dict[str, Row]:
 def _score(subjects: list[Subject], rows: list[Row], phone_dir: Path, dslr_dir: Path) -> None:
     """Add the challenge's scores of trained enhancement networks, each with its runtime."""
     scored = [
-        (subject, row)
-        for subject, row in zip(subjects, rows, strict=True)
-        if subject.weights and NETWORKS[subject.network].reads == "photo"
+        (subject, row) for subject, row in zip(subjects, rows, strict=True) if _is_scored(subject)
     ]
-    if not scored:
-        raise UserError("--phone-dir scores trained enhancement networks; name some with --weights")
     pairs = find_pairs(phone_dir, dslr_dir)
     methods = {str(i): run_subject(subject.load()) for i, (subject, _) in enumerate(scored)}
     with showing("score") as report:
@@ -191,6 +188,10 @@ def _score(subjects: list[Subject], rows: list[Row], phone_dir: Path, dslr_dir: 
         scores = pirm_scores("B", psnr, ms_ssim, row["speedup"])
         row |= {"psnr": psnr, "ms_ssim": ms_ssim}
         row |= {f"score_{name.lower()}": value for name, value in scores.items()}
+
+
+def _is_scored(subject: Subject) -> bool:
+    return subject.weights is not None and NETWORKS[subject.network].reads == "photo"
 
 
 def _cells(row: Row) -> list[str]:
@@ -227,11 +228,3 @@ def _show(rows: list[Row], size: str) -> None:
     for row in rows:
         table.add_row(*_cells(row))
     Console().print(table)
-
-
-def _parse_size(size: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d+)x(\d+)", size)
-    width, height = (int(group) for group in found.groups()) if found else (0, 0)
-    if min(width, height) < 16:
-        raise UserError(f"--size {size}: give WIDTHxHEIGHT in px, 16x16 or more, such as 1280x720")
-    return height, width

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -78,3 +79,16 @@ def check_outputs(out: Path, metrics: Path) -> None:
 def nearest(name: str, known: Iterable[str]) -> str:
     """The known name that is most like a name that a user gave."""
     return difflib.get_close_matches(name, list(known), n=1, cutoff=0)[0]
+
+
+def parse_size(size: str) -> tuple[int, int]:
+    """Height and width of WIDTHxHEIGHT, px.
+
+    Raises:
+        UserError: it is none, or too small to be a photo's.
+    """
+    found = re.fullmatch(r"(\d+)x(\d+)", size)
+    width, height = (int(group) for group in found.groups()) if found else (0, 0)
+    if min(width, height) < 16:
+        raise UserError(f"--size {size}: give WIDTHxHEIGHT in px, 16x16 or more, such as 1280x720")
+    return height, width

@@ -16,7 +16,7 @@ from ppcn.splits import TRAIN
 Name = TypeVar("Name", bound=str)
 
 # As many as ranges of values need to settle.
-CALIBRATION_PATCHES = 128
+CALIBRATION_PATCHES = 64
 
 RuntimeOption = Annotated[
     RuntimeName, typer.Option("--runtime", help="What computes; openvino and onnx are extras.")

@@ -18,7 +18,8 @@ from ppcn.inference.tiled import WHITE, Pixels, Report, Rows, Tiled
 from ppcn.networks import NETWORKS
 from ppcn.photofile import LUMA, Form, PhotoFile, Piece, write_comparison
 from ppcn.resize import SCALE, enlarge
-from ppcn.weights import SHIPPED, load_weights
+from ppcn.weights import load_weights
+from ppcn.weights.shipped import find_weights
 
 Task = Literal["enhance", "upscale"]
 ENHANCES, UPSCALES = "ppcn_teacher", "ppcn_sr"
@@ -142,12 +143,6 @@ class Improver:
             photo.pack(after, out, form, scratch, strength)
             if comparison:
                 write_comparison(before, after, comparison)
-
-
-def find_weights(weights: str | Path) -> Path:
-    """The file of weights that come with this package, by name; other names are paths."""
-    shipped = SHIPPED / f"{weights}.safetensors"
-    return shipped if shipped.is_file() else Path(weights)
 
 
 class Enlarged:

@@ -9,6 +9,7 @@ from torch import nn
 
 from ppcn.images import read_photo
 from ppcn.networks import NETWORKS
+from ppcn.networks.layers import InstanceNorm
 from ppcn.params import Params
 from ppcn.weights import save_weights
 
@@ -27,6 +28,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def reference() -> Path:
     return REFERENCE
+
+
+def make_network(name: str) -> nn.Module:
+    """A network whose weights leave no part without effect."""
+    torch.manual_seed(0)
+    enhances = NETWORKS[name].reads == "photo"
+    network = NETWORKS[name].make(**({"initial_deviation": None} if enhances else {}))
+    for module in network.modules():
+        if isinstance(module, InstanceNorm):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.5, 0.5)
+    return network.eval()
+
+
+def textured(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Blocks of many colours and fine noise, darker to the right."""
+    random = np.random.default_rng(seed)
+    blocks = random.integers(0, 200, (height // 16 + 1, width // 16 + 1, 3))
+    blocks = blocks.repeat(16, axis=0).repeat(16, axis=1)[:height, :width]
+    noise = random.integers(0, 56, blocks.shape)
+    return ((blocks + noise) * np.linspace(1, 0.3, width)[:, None]).astype(np.uint8)
 
 
 class ArrayRows:

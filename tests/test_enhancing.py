@@ -10,13 +10,14 @@ from conftest import ArrayRows
 from PIL import Image
 
 import ppcn
-from ppcn.enhancing import Enlarged, Improver, find_weights
+from ppcn.enhancing import Enlarged, Improver
 from ppcn.errors import UserError
 from ppcn.images import read_photo
 from ppcn.photofile import Form, PhotoFile
 from ppcn.resize import enlarge, imresize
 from ppcn.scoring import run_network, run_upscaler
 from ppcn.weights import load_weights
+from ppcn.weights.shipped import find_weights
 
 
 @pytest.fixture(scope="module")

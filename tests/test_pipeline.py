@@ -19,6 +19,7 @@ from PIL import Image
 from pipeline.app import COMMANDS
 from ppcn.datasets import open_patches
 from ppcn.images import read_photo, write_photo
+from ppcn.metrics import pirm_scores
 from ppcn.networks import NETWORKS
 from ppcn.resize import crop_to_multiple, matlab_shrink
 from ppcn.weights import load_weights, save_weights
@@ -527,14 +528,57 @@ def test_baselines_refuse_in_one_sentence(
 
 def test_the_benchmark_puts_srcnn_beside_the_weights(folder: Path) -> None:
     save_weights(folder / "s.safetensors", "ppcn_student", NETWORKS["ppcn_student"].make(), {})
-    done = run(folder, "benchmark", "--weights=s.safetensors", "--json=b.json")
+    rng = np.random.default_rng(0)
+    for name in ("phone", "dslr"):
+        (folder / "scored" / name).mkdir(parents=True)
+        write_photo(folder / f"scored/{name}/1.png", rng.integers(0, 255, (32, 32, 3), np.uint8))
+    done = run(
+        folder,
+        *("benchmark", "--weights=s.safetensors", "--json=b.json", "--markdown=b.md"),
+        *("--runtime=torch", "--runtime=openvino", "--precision=float32", "--precision=bfloat16"),
+        *("--phone-dir=scored/phone", "--dslr-dir=scored/dslr"),
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads((folder / "b.json").read_text())
-    assert (found["size"], found["runs"], list(found["networks"])) == (
-        "64x48",
-        1,
-        ["srcnn", "ppcn_student"],
-    )
+    assert (found["size"], found["runs"]) == ("64x48", 1)
+    rows = found["rows"]
+    assert [(row["network"], row["runtime"], row["precision"]) for row in rows] == [
+        ("srcnn (baseline)", "torch", "float32"),
+        ("ppcn_student", "torch", "float32"),
+        ("ppcn_student", "torch", "bfloat16"),
+        ("srcnn (baseline)", "openvino", "float32"),
+        ("ppcn_student", "openvino", "float32"),
+        ("ppcn_student", "openvino", "bfloat16"),
+    ]
+    for row in rows:
+        base = rows[0] if row["runtime"] == "torch" else rows[3]
+        assert row["speedup"] == pytest.approx(base["cpu_ms"] / row["cpu_ms"], rel=1e-3)
+        assert 0 < row["ram_mb"] < 2000
+        assert ("psnr" in row) == (row["network"] == "ppcn_student")
+    scored = rows[1]
+    expected = pirm_scores("B", scored["psnr"], scored["ms_ssim"], scored["speedup"])
+    assert scored["score_a"] == pytest.approx(expected["A"], abs=1e-2)
+    assert scored["psnr"] == pytest.approx(rows[4]["psnr"], abs=1e-3)
     assert found["networks"]["ppcn_student"]["mac_per_pixel"] == 2624
-    assert found["networks"]["srcnn"]["share_of_srcnn"] == 1
     assert {"processor", "threads", "precision", "runtime", "allocator"} <= set(found["machine"])
+    page = (folder / "b.md").read_text()
+    assert page.count("| ppcn_student |") == 4
+    assert "openvino 20" in page
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--runtime=opnvino",), "unknown 'opnvino'; choose from torch, openvino, onnx"),
+        (("--precision=int4",), "unknown 'int4'; choose from float32, bfloat16, int8"),
+        (("--precision=int8",), "runtime torch does not compute in int8"),
+        (("--runtime=openvino", "--precision=int8"), "give --calibrate a patch set"),
+        (("--phone-dir=scored",), "--phone-dir and --dslr-dir belong together"),
+        (("--phone-dir=a", "--dslr-dir=b"), "name some with --weights"),
+        (("--weights=none.safetensors",), "none.safetensors: no such file"),
+    ],
+)
+def test_the_benchmark_refuses_in_one_sentence(
+    folder: Path, options: tuple[str, ...], sentence: str
+) -> None:
+    assert sentence in refusal(folder, "benchmark", *options)

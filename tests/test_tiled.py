@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from conftest import ArrayRows
+from conftest import ArrayRows, make_network, textured
 from torch import nn
 
 import ppcn.inference.tiled
@@ -13,7 +13,7 @@ import ppcn.inference.tiles
 from ppcn.inference.tiled import Report, Tiled
 from ppcn.inference.tiles import choose_tiles, cut
 from ppcn.networks import NETWORKS
-from ppcn.networks.layers import InstanceNorm, PhotoMean
+from ppcn.networks.layers import PhotoMean
 
 # What each network sees around a pixel, px, counted by hand from kernels, dilations and scales.
 REACH = {
@@ -23,26 +23,6 @@ REACH = {
     "dped_resnet_12_64": 4 + 4 * 2 + 2 + 4,
     "vdsr": 20,
 }
-
-
-def make(name: str) -> nn.Module:
-    torch.manual_seed(0)
-    enhances = NETWORKS[name].reads == "photo"
-    network = NETWORKS[name].make(**({"initial_deviation": None} if enhances else {}))
-    for module in network.modules():
-        if isinstance(module, InstanceNorm):
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.uniform_(module.bias, -0.5, 0.5)
-    return network.eval()
-
-
-def textured(height: int, width: int) -> np.ndarray:
-    """Blocks of many colours and fine noise, darker to the right."""
-    random = np.random.default_rng(0)
-    blocks = random.integers(0, 200, (height // 16 + 1, width // 16 + 1, 3))
-    blocks = blocks.repeat(16, axis=0).repeat(16, axis=1)[:height, :width]
-    noise = random.integers(0, 56, blocks.shape)
-    return ((blocks + noise) * np.linspace(1, 0.3, width)[:, None]).astype(np.uint8)
 
 
 def whole_of(tiled: Tiled, photo: ArrayRows, *report: Report) -> torch.Tensor:
@@ -69,7 +49,7 @@ def levels(tensor: torch.Tensor) -> torch.Tensor:
 def test_tiles_give_what_the_whole_photo_gives(
     name: str, size: tuple[int, int], pixels: int, memory: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    network, photo = make(name), ArrayRows(textured(*size))
+    network, photo = make_network(name), ArrayRows(textured(*size))
     with torch.no_grad():
         x = torch.tensor(photo.pixels).permute(2, 0, 1)[None].double() / 255
         whole = network.double()(x)[0].permute(1, 2, 0).float()
@@ -85,7 +65,7 @@ def test_tiles_give_what_the_whole_photo_gives(
 
 
 def test_one_photo_does_not_colour_the_next() -> None:
-    tiled = Tiled(make("ppcn_student"))
+    tiled = Tiled(make_network("ppcn_student"))
     tiled._memory = tiled.bytes_per_pixel * 60**2
     photo = ArrayRows(textured(100, 120))
     first = whole_of(tiled, photo)
@@ -98,14 +78,14 @@ def test_other_depths_are_read_alike(kind: type) -> None:
     pixels = textured(40, 50)
     white = 65535 if kind is np.uint16 else 1
     deep = (pixels * (white / 255)).astype(kind)
-    tiled = Tiled(make("ppcn_student"))
+    tiled = Tiled(make_network("ppcn_student"))
     expected, found = (whole_of(tiled, ArrayRows(p)) for p in (pixels, deep))
     assert torch.allclose(expected, found, atol=1e-5)
 
 
 @pytest.mark.parametrize(("name", "reach"), REACH.items())
 def test_the_reach_is_what_kernels_add_up_to(name: str, reach: int) -> None:
-    assert Tiled(make(name)).reach == reach
+    assert Tiled(make_network(name)).reach == reach
 
 
 class Dark(nn.Module):

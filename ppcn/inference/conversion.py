@@ -6,19 +6,27 @@ Each converter imports what it needs by itself: they are extras.
 import contextlib
 import io
 import logging
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
     import onnx
     import openvino
 
+logger = logging.getLogger(__name__)
+
 OPSET = 18
 """Of ONNX; the first whose operators compute all networks."""
+CONVOLUTION = "Convolution"
+FIDELITY = 40.0
+"""Least PSNR of int8 to float32, dB."""
 
 
 def to_openvino(module: nn.Module, inputs: Sequence[Tensor]) -> "openvino.Model":
@@ -31,24 +39,76 @@ def to_openvino(module: nn.Module, inputs: Sequence[Tensor]) -> "openvino.Model"
     import openvino
 
     shapes = [openvino.PartialShape([1, x.shape[1], *_sizes(x)]) for x in inputs]
-    with _quietly():
+    with quietly():
         return openvino.convert_model(_frozen(module), example_input=tuple(inputs), input=shapes)
 
 
 def quantise_openvino(
     model: "openvino.Model", examples: Sequence[Sequence[Tensor]]
 ) -> "openvino.Model":
-    """Let convolutions compute in int8.
+    """Let convolutions compute in int8, as long as the result stays what it was.
+
+    Beginning with the convolution whose quantisation changes the result least, each is quantised
+    if results of the examples stay at a PSNR of `FIDELITY` to those of float32: of a result that is
+    23 dB from the camera's, less than 0.1 dB is lost then. The others stay in float32.
 
     Args:
         model: of float32.
         examples: inputs by which ranges of values are chosen.
     """
     import nncf
+    import openvino
 
-    data = nncf.Dataset(examples, lambda inputs: {i: x.numpy() for i, x in enumerate(inputs)})
-    with _quietly():
-        return nncf.quantize(model, data, subset_size=len(examples), fast_bias_correction=False)
+    inputs = [{i: x.numpy() for i, x in enumerate(example)} for example in examples]
+    data = nncf.Dataset(inputs)
+    types = sorted({op.get_type_name() for op in model.get_ops()} - {CONVOLUTION})
+    names = [op.get_friendly_name() for op in model.get_ops() if op.get_type_name() == CONVOLUTION]
+
+    def quantised(chosen: Sequence[str]) -> "openvino.Model":
+        ignored = [name for name in names if name not in chosen]
+        scope = nncf.IgnoredScope(names=ignored, types=types, validate=False)
+        exactly = nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.DISABLE)
+        return nncf.quantize(
+            model,
+            data,
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(inputs),
+            ignored_scope=scope,
+            advanced_parameters=exactly,
+        )
+
+    def results(changed: "openvino.Model") -> list[NDArray[np.float32]]:
+        ready = openvino.Core().compile_model(changed, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        return [np.array(x) for one in inputs for x in ready(one).values()]
+
+    with quietly():
+        exact = results(model)
+
+        def fidelity(chosen: Sequence[str]) -> float:
+            try:
+                return _psnr(results(quantised(chosen)), exact)
+            except ValueError:
+                # NNCF knows no bias that several channels share.
+                return -math.inf
+
+        alone = {name: fidelity([name]) for name in names}
+        chosen: list[str] = []
+        for name in sorted(names, key=lambda name: -alone[name]):
+            if fidelity([*chosen, name]) >= FIDELITY:
+                chosen.append(name)
+    if not chosen:
+        logger.warning("no convolution keeps its results in int8; all stay in float32")
+        return model
+    with quietly():
+        return quantised(chosen)
+
+
+def _psnr(found: Sequence[NDArray[np.float32]], exact: Sequence[NDArray[np.float32]]) -> float:
+    """Of all arrays together, in dB of the largest value."""
+    pairs = zip(found, exact, strict=True)
+    error = np.mean([np.square(a - b, dtype=np.float64).mean() for a, b in pairs])
+    peak = max(float(np.abs(x).max()) for x in exact)
+    return float(10 * np.log10(peak**2 / max(float(error), 1e-30)))
 
 
 def to_onnx(module: nn.Module, inputs: Sequence[Tensor]) -> "onnx.ModelProto":
@@ -60,7 +120,7 @@ def to_onnx(module: nn.Module, inputs: Sequence[Tensor]) -> "onnx.ModelProto":
     """
     free = {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
     dynamic = tuple(free if x.shape[2] > 1 else {} for x in inputs)
-    with _quietly():
+    with quietly():
         program = torch.onnx.export(
             _frozen(module),
             tuple(inputs),
@@ -82,12 +142,16 @@ def _sizes(x: Tensor) -> tuple[int, int]:
 
 
 @contextlib.contextmanager
-def _quietly() -> Iterator[None]:
+def quietly() -> Iterator[None]:
     """Keep what converters print to themselves."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:

@@ -42,6 +42,7 @@ def fill_lanes(module: fx.GraphModule) -> fx.GraphModule:
             pixels = _pixels(conv)
             _replace(result, node, _filled(conv, pixels))
             _spread_after(result.graph, node, pixels)
+    result.delete_all_unused_submodules()
     result.recompile()
     return result
 
@@ -65,6 +66,7 @@ def without_rows_around(module: fx.GraphModule, example: Sequence[Tensor]) -> fx
             lower = copy.copy(conv)
             lower.padding = (0, _padding(conv)[1])
             _replace(result, node, lower)
+    result.delete_all_unused_submodules()
     result.recompile()
     try:
         with torch.inference_mode():
@@ -88,6 +90,7 @@ def fuse_activations(module: fx.GraphModule) -> fx.GraphModule:
             if activation:
                 users[0].replace_all_uses_with(node)
                 result.graph.erase_node(users[0])
+    result.delete_all_unused_submodules()
     result.recompile()
     return result
 

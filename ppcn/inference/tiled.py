@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from ppcn.devices import free_bytes
 from ppcn.inference.probe import Probe, picture
-from ppcn.inference.rewriting import without_rows_around
+from ppcn.inference.rewriting import WIDTHS, without_rows_around
 from ppcn.inference.runtimes import Run, Runtime, make_runtime
 from ppcn.inference.segments import PHOTO, Noise, Segment, Shape, Statistic, cut_at_statistics
 from ppcn.inference.tiles import Grid, Span, choose_strips, choose_tiles, one_span
@@ -99,7 +99,8 @@ class Tiled:
         pictures = [picture(EXAMPLE, EXAMPLE)]
         if calibration is not None:
             cpu = torch.device("cpu")
-            pictures = [to_tensor(patch, cpu).contiguous() for patch in calibration]
+            height, width = (side // WIDTHS * WIDTHS for side in calibration.shape[1:3])
+            pictures = [to_tensor(patch[:height, :width], cpu) for patch in calibration]
         self._pictures = pictures
         self._steps = [
             _Step(self, segment, size)

@@ -1,0 +1,125 @@
+"""Model files of other runtimes, run and compared with torch."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, make_network, textured
+
+from ppcn.errors import UserError
+from ppcn.export import FORMATS, FormatName, export
+from ppcn.export.plain import with_plain_norms
+from ppcn.networks import NETWORKS
+
+FACTS = {"network": "ppcn_student", "cameras": ["Apple iPhone 3GS"]}
+SIZE = (32, 48)
+HEAVY: dict[FormatName, str] = {
+    "litert": "litert_torch",
+    "coreml": "coremltools",
+    "executorch": "executorch",
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_onnx_of_every_network(name: str, tmp_path: Path) -> None:
+    out = tmp_path / "m.onnx"
+    checked = export(make_network(name), {"network": name}, "onnx", out, SIZE)
+    assert checked.difference is not None and checked.difference < 1e-5
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if not name.startswith("mux")])
+def test_openvino_of_every_network(name: str, tmp_path: Path) -> None:
+    out = tmp_path / "m.xml"
+    checked = export(make_network(name), {"network": name}, "openvino", out, SIZE)
+    assert checked.difference is not None and checked.difference < 5e-5
+    assert out.with_suffix(".bin").is_file()
+
+
+def test_a_model_that_computes_something_else_is_refused(tmp_path: Path) -> None:
+    """OpenVINO computes integers in 32 bits, too few for position noise."""
+    network = make_network("mux_normal")
+    with pytest.raises(UserError, match="openvino computes mux_normal differently, by up to 0"):
+        export(network, {"network": "mux_normal"}, "openvino", tmp_path / "m.xml", SIZE)
+
+
+@pytest.mark.parametrize("name", HEAVY)
+def test_heavy_converters(name: FormatName, tmp_path: Path) -> None:
+    if importlib.util.find_spec(HEAVY[name]) is None:
+        pytest.skip(f"{HEAVY[name]} is not installed")
+    out = tmp_path / f"m{FORMATS[name].suffix}"
+    checked = export(make_network("ppcn_student"), FACTS, name, out, SIZE)
+    assert out.exists()
+    assert (checked.difference is None) == (name == "coreml")
+
+
+def test_a_converter_that_is_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "coremltools", None)
+    monkeypatch.delitem(sys.modules, "ppcn.export.to_coreml", raising=False)
+    with pytest.raises(UserError, match=r"pip install 'ppcn\[coreml\]'"):
+        export(make_network("ppcn_student"), FACTS, "coreml", tmp_path / "m.mlpackage", SIZE)
+
+
+def test_facts_are_carried(tmp_path: Path) -> None:
+    import onnx
+    import openvino
+
+    network = make_network("ppcn_student")
+    export(network, FACTS, "onnx", tmp_path / "m.onnx", SIZE)
+    properties = {p.key: p.value for p in onnx.load(tmp_path / "m.onnx").metadata_props}
+    assert json.loads(properties["cameras"]) == FACTS["cameras"]
+    export(network, FACTS, "openvino", tmp_path / "m.xml", SIZE)
+    found = openvino.Core().read_model(tmp_path / "m.xml").get_rt_info(["ppcn", "network"])
+    assert json.loads(found.astype(str)) == "ppcn_student"
+
+
+def test_int8_is_smaller_and_near(tmp_path: Path) -> None:
+    patches = np.stack([textured(64, 64, seed) for seed in range(6)])
+    network = make_network("srcnn")
+    checked = export(network, {"network": "srcnn"}, "openvino", tmp_path / "q.xml", SIZE, patches)
+    export(network, {"network": "srcnn"}, "openvino", tmp_path / "f.xml", SIZE)
+    small, large = ((tmp_path / name).stat().st_size for name in ("q.bin", "f.bin"))
+    assert small < 0.6 * large
+    assert checked.mean is not None and 1e-6 < checked.mean < 0.1
+
+
+@torch.no_grad()
+def test_plain_norms_compute_the_same() -> None:
+    network = make_network("ppcn_teacher")
+    x = torch.rand(1, 3, 40, 50)
+    assert torch.allclose(with_plain_norms(network)(x), network(x), atol=1e-5)
+
+
+def test_the_command(tmp_path: Path, weights: Path) -> None:
+    def run(*options: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "pipeline", "export", "--weights", weights, *options]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+        return subprocess.run(
+            list(map(str, command)), cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+
+    done = run("--format", "onnx", "--out", "new/m.onnx")
+    assert done.returncode == 0, done.stderr
+    assert "differs from torch by" in done.stdout
+    assert [file.name for file in (tmp_path / "new").iterdir()] == ["m.onnx"]
+    for options, said in (
+        (("--format", "onnx", "--out", "m.xml"), "m.xml: a file of onnx must end in .onnx"),
+        (
+            ("--format", "onnx", "--out", "m.onnx", "--precision", "int8"),
+            "is for --format openvino",
+        ),
+        (("--format", "litert", "--out", "m.tflite", "--size", "9"), "give WIDTHxHEIGHT in px"),
+        (("--format", "onnx", "--out", "m.onnx", "--weights", "none"), "none: no such file"),
+    ):
+        done = run(*options)
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
+        assert not list(tmp_path.glob("m.*"))

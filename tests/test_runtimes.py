@@ -1,0 +1,146 @@
+"""Photos with every runtime and precision against the network in float64."""
+
+import builtins
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, ArrayRows, make_network, textured
+
+import ppcn.inference.tiled
+from ppcn.errors import UserError
+from ppcn.inference.runtimes import PRECISIONS, Precision, RuntimeName, make_runtime
+from ppcn.inference.tiled import Tiled
+from ppcn.timing import run_subject
+
+NAMES = ["ppcn_student", "ppcn_sr", "mux_normal", "fsrcnn"]
+OTHERS: list[RuntimeName] = ["openvino", "onnx"]
+
+
+def expected(name: str, pixels: np.ndarray) -> np.ndarray:
+    x = torch.tensor(pixels).permute(2, 0, 1)[None].double() / 255
+    with torch.no_grad():
+        return make_network(name).double()(x)[0].permute(1, 2, 0).numpy()
+
+
+@pytest.mark.parametrize("runtime", OTHERS)
+@pytest.mark.parametrize("name", NAMES)
+def test_whole_photos(name: str, runtime: RuntimeName) -> None:
+    run = run_subject(Tiled(make_network(name), 2**40, make_runtime(runtime)))
+    for size in ((48, 64), (51, 66)):
+        pixels = textured(*size)
+        assert np.abs(run(pixels) - expected(name, pixels)).max() <= 1e-5
+
+
+@pytest.mark.parametrize("runtime", OTHERS)
+@pytest.mark.parametrize("name", ["ppcn_student", "mux_high_performance"])
+def test_tiles(name: str, runtime: RuntimeName, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiled = Tiled(make_network(name), 1, make_runtime(runtime))
+    monkeypatch.setattr(ppcn.inference.tiled, "TILE_REACHES", 1)
+    tiled._memory = tiled.bytes_per_pixel * 30**2
+    pixels = textured(151, 170)
+    assert len(list(tiled.tiles(ArrayRows(pixels)))) > 1
+    assert np.abs(run_subject(tiled)(pixels) - expected(name, pixels)).max() <= 1e-5
+
+
+@pytest.mark.parametrize("runtime", ["torch", "openvino"])
+def test_bfloat16_stays_near(runtime: RuntimeName) -> None:
+    pixels = textured(64, 64)
+    run = run_subject(Tiled(make_network("ppcn_student"), 2**40, make_runtime(runtime, "bfloat16")))
+    apart = np.abs(run(pixels) - expected("ppcn_student", pixels))
+    assert 1e-5 < apart.max() < 0.1
+    assert apart.mean() < 0.01
+
+
+def test_int8_loses_little_where_it_was_calibrated(caplog: pytest.LogCaptureFixture) -> None:
+    patches = np.stack([textured(64, 64, seed) for seed in range(8)])
+    runtime = make_runtime("openvino", "int8")
+    run = run_subject(Tiled(make_network("srcnn"), 2**40, runtime, patches))
+    pixels = textured(64, 64, seed=9)
+    error = np.square(run(pixels) - expected("srcnn", pixels)).mean()
+    assert 1e-9 < error < 1e-3
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("runtime", "precision", "said"),
+    [
+        ("torch", "int8", "choose --runtime openvino or --precision float32 or bfloat16"),
+        ("onnx", "bfloat16", "choose --runtime torch or openvino or --precision float32"),
+    ],
+)
+def test_what_a_runtime_does_not_know(
+    runtime: RuntimeName, precision: Precision, said: str
+) -> None:
+    with pytest.raises(UserError, match=said):
+        make_runtime(runtime, precision)
+
+
+@pytest.mark.parametrize(("runtime", "module"), [("openvino", "openvino"), ("onnx", "onnxruntime")])
+def test_a_runtime_that_is_not_installed_is_named(
+    runtime: RuntimeName, module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any, **more: Any) -> Any:
+        if name.split(".")[0] == module:
+            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    for loaded in [name for name in sys.modules if "runtimes.with_" in name]:
+        monkeypatch.delitem(sys.modules, loaded)
+    with pytest.raises(UserError, match=rf"pip install 'ppcn\[{runtime}\]'"):
+        make_runtime(runtime)
+
+
+def test_every_runtime_knows_float32() -> None:
+    assert all("float32" in known for known in PRECISIONS.values())
+
+
+def test_torch_is_the_only_runtime_that_is_loaded_unasked() -> None:
+    program = (
+        "import sys, numpy, ppcn; ppcn.enhance(numpy.zeros((8, 8, 3), 'uint8')); "
+        "print([m for m in ('openvino', 'onnxruntime', 'nncf', 'onnx') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_commands_take_runtimes(tmp_path: Path, weights: Path) -> None:
+    from PIL import Image
+
+    Image.fromarray(textured(40, 50)).save(tmp_path / "a.png")
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline",
+        "enhance",
+        tmp_path / "a.png",
+        "--weights",
+        weights,
+    ]
+    results = []
+    for runtime in ("torch", *OTHERS):
+        out = tmp_path / runtime
+        done = subprocess.run(
+            [*command, "--out", out, "--runtime", runtime], capture_output=True, text=True, cwd=ROOT
+        )
+        assert done.returncode == 0, done.stderr
+        results.append(np.asarray(Image.open(out / "a.png")).astype(int))
+    assert all(np.abs(result - results[0]).max() <= 1 for result in results)
+    for more, said in (
+        (["--precision", "int8", "--runtime", "openvino"], "give --calibrate a patch set"),
+        (["--precision", "int8"], "runtime torch does not compute in int8"),
+        (["--calibrate", "p.h5"], "serves --precision int8 alone"),
+    ):
+        done = subprocess.run([*command, *more], capture_output=True, text=True, cwd=ROOT)
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert "Traceback" not in done.stderr
