@@ -29,6 +29,7 @@ COMMANDS = {
     "enhance": TOOLS,
     "upscale": TOOLS,
     "export": TOOLS,
+    "doctor": TOOLS,
     "scale": TOOLS,
     "import-dped": TOOLS,
     "import-checkpoint": TOOLS,

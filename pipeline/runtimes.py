@@ -8,10 +8,8 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from ppcn.datasets import open_patches
 from ppcn.errors import UserError
 from ppcn.inference.runtimes import Precision, RuntimeName
-from ppcn.splits import TRAIN
 
 Name = TypeVar("Name", bound=str)
 
@@ -49,6 +47,10 @@ def calibration(is_int8: bool, patches: Path | None) -> NDArray[np.uint8] | None
         raise UserError("--calibrate serves --precision int8 alone; leave it out")
     if not patches:
         return None
+    # Here, for who only enhances photos needs no memory for these.
+    from ppcn.datasets import open_patches
+    from ppcn.splits import TRAIN
+
     with open_patches(patches) as cut:
         indices = cut.of_split(TRAIN, "training")
         chosen = indices[:: max(1, len(indices) // CALIBRATION_PATCHES)][:CALIBRATION_PATCHES]

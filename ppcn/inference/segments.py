@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 
+from ppcn.inference.tiles import GROUP, power_of_two
 from ppcn.networks.layers import InstanceNorm, PhotoMean
 from ppcn.networks.muxdemux import PositionNoise
 
@@ -23,6 +23,9 @@ PHOTO = "photo"
 
 Shape = tuple[int, int, int]
 """Channels, height and width of a map."""
+
+# Side of the photo on which shapes of maps are found, a multiple of the group, px.
+SMALL = 64
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class Chain:
     whole: fx.GraphModule
 
     def shapes(self, height: int, width: int) -> dict[str, Shape]:
-        """The shape of every map, for a photo of a height and width; nothing is computed."""
+        """The shape of every map, for a photo of a height and width."""
         return _shapes(self.whole, height, width)
 
     def peak(self, height: int, width: int) -> int:
@@ -145,10 +148,20 @@ class Chain:
 
 @lru_cache(maxsize=8)
 def _shapes(whole: fx.GraphModule, height: int, width: int) -> dict[str, Shape]:
-    with FakeTensorMode(allow_non_fake_inputs=True), torch.no_grad():
-        recorder = _Recorder(whole)
-        recorder.run(torch.empty(1, 3, height, width))
-    return {n: (x.shape[1], x.shape[2], x.shape[3]) for n, x in recorder.maps.items()}
+    """Sizes of maps grow with the photo's in steps of a group, so that a small photo tells."""
+    small = tuple(SMALL + size % GROUP for size in (height, width))
+    recorder = _Recorder(whole)
+    with torch.inference_mode():
+        recorder.run(torch.zeros(1, 3, *small))
+
+    def grown(size: int, axis: int) -> int:
+        more = (height, width)[axis] - small[axis]
+        return size + int(more * power_of_two(size / small[axis])) if size > 1 else 1
+
+    return {
+        name: (x.shape[1], grown(x.shape[2], 0), grown(x.shape[3], 1))
+        for name, x in recorder.maps.items()
+    }
 
 
 class _Recorder(fx.Interpreter):

@@ -40,7 +40,7 @@ SHARE_OF_MEMORY = 5
 # What one segment computes of a strip; larger ones leave the caches, bytes.
 STRIP_BYTES = 12 * 2**20
 # What all segments compute of one tile, bytes.
-TILE_BYTES = 64 * 2**20
+TILE_BYTES = 48 * 2**20
 # But tiles are at least so many reaches wide, or most of them would be overlap.
 TILE_REACHES = 10
 # Sums of so many tiles are in float32 before they are added to those in float64.
