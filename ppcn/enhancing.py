@@ -16,8 +16,8 @@ from ppcn.errors import UserError
 from ppcn.inference.runtimes import Runtime
 from ppcn.inference.tiled import WHITE, Pixels, Report, Rows, Tiled
 from ppcn.networks import NETWORKS
+from ppcn.networks.baselines import SCALE
 from ppcn.photofile import LUMA, Form, PhotoFile, Piece, write_comparison
-from ppcn.resize import SCALE, enlarge
 from ppcn.weights import load_weights
 from ppcn.weights.shipped import find_weights
 
@@ -163,6 +163,9 @@ class Enlarged:
         small = self._photo.read(first, last)
         rows = slice(top - first * SCALE, bottom - first * SCALE)
         if small.dtype == np.uint8:
+            # Here, for who only enhances photos needs no memory for its matrices.
+            from ppcn.resize import enlarge
+
             return enlarge(small.astype(np.uint8, copy=False))[rows]
         values = small / np.float32(WHITE.get(small.dtype, 1))
         return np.stack([_enlarged(values[..., c])[rows] for c in range(3)], axis=-1)
