@@ -72,7 +72,7 @@ def benchmark(
     markdown: Annotated[Path | None, typer.Option(help="Table to write, if wanted.")] = None,
     params_file: ParamsFile = None,
 ) -> None:
-    """Time networks beside SRCNN in the same run (two runs discarded, then the mean)."""
+    """Time networks beside SRCNN in the same run, as PIRM 2018 did."""
     settings = load_params(params_file).benchmark
     size = size or f"{settings.width}x{settings.height}"
     height_width = parse_size(size)
@@ -212,7 +212,7 @@ def _markdown(result: Row) -> str:
     runtimes = ", ".join(f"{name} {number}" for name, number in machine["runtimes"].items())
     allocator = ", ".join(f"{key}={value}" for key, value in sorted(machine["allocator"].items()))
     lines = [
-        f"{result['size']}, mean of {result['runs']} runs after two that are discarded; "
+        f"{result['size']}, mean of {result['runs']} runs, two discarded before each turn; "
         f"{machine['processor']}, {machine['threads']} threads; {runtimes}; "
         f"allocator: {allocator or 'as the system has it'}. Speedup is over SRCNN in float32, not "
         "rewritten, with the same runtime in the same run.",

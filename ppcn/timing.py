@@ -22,6 +22,7 @@ from ppcn.resize import SCALE
 from ppcn.weights import load_weights
 
 DISCARDED = 2
+TURNS = 3
 MEGABYTE = 2**20
 PEAK = "VmHWM:"
 DISTRIBUTIONS: dict[RuntimeName, str] = {
@@ -110,24 +111,31 @@ def time_subjects(
     """Mean wall time of each on one photo, ms.
 
     They take turns, so that a busy moment of the machine hits all of them; the first two runs of
-    each are discarded.
+    each turn, which find the caches full of others' numbers, are discarded.
 
     Args:
         subjects: what to time.
         size: height and width of the output, px.
         runs: of each, the discarded ones not counted.
-        report: called with runs done, runs in all and nothing else.
+        report: called with turns done, turns in all and nothing else.
     """
     times: list[list[float]] = [[] for _ in subjects]
     ready = [(subject.load(), subject.photo(*size)) for subject in subjects]
-    for run in range(DISCARDED + runs):
+    turns = [len(part) for part in np.array_split(range(runs), min(TURNS, runs))]
+    done = 0
+    for counted in turns:
         for (tiled, photo), taken in zip(ready, times, strict=True):
-            started = time.perf_counter()
-            for _ in tiled.tiles(photo):
-                pass
-            taken.append((time.perf_counter() - started) * 1000)
-        report(run + 1, DISCARDED + runs, {})
-    return [statistics.mean(taken[DISCARDED:]) for taken in times]
+            taken += [_milliseconds(tiled, photo) for _ in range(DISCARDED + counted)][DISCARDED:]
+            done += 1
+            report(done, len(turns) * len(subjects), {})
+    return [statistics.mean(taken) for taken in times]
+
+
+def _milliseconds(tiled: Tiled, photo: ArrayRows) -> float:
+    started = time.perf_counter()
+    for _ in tiled.tiles(photo):
+        pass
+    return (time.perf_counter() - started) * 1000
 
 
 def peak_memories(subjects: Sequence[Subject], size: tuple[int, int]) -> Iterator[float | None]:
