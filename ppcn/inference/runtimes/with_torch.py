@@ -1,5 +1,6 @@
 """torch, on the GPU where there is one."""
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -43,7 +44,8 @@ class TorchRuntime:
         return run
 
     def _ready(self, module: fx.GraphModule) -> fx.GraphModule:
-        module = place(module)
+        # A copy, for what measures the network stays on the CPU.
+        module = place(copy.deepcopy(module))
         can_fuse = self.device.type == "cpu" and self._precision == "float32"
         return fuse_activations(module) if self._rewrites and can_fuse else module
 
