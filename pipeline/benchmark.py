@@ -38,7 +38,8 @@ COLUMNS = {
     "score_b": "{:.2f}",
     "score_c": "{:.2f}",
 }
-"""Every figure that a row can have, and how it is shown."""
+"""Every figure that a row can have, and how it is shown; columns without any are left out."""
+TEXTS = {"network", "runtime", "precision"}
 
 
 def benchmark(
@@ -102,13 +103,12 @@ def benchmark(
     machine = {**describe_machine(), **first, "runtimes": versions}
     result = {"size": size, "runs": runs, "machine": machine, "rows": rows}
     result["networks"] = _costs(subjects, rows)
-    table = _markdown(result)
     if json:
         write_json(json, result)
     if markdown:
         with replacing(markdown) as path:
-            path.write_text(table)
-    _show(rows, size)
+            path.write_text(_markdown(result))
+    _show(result)
 
 
 def _subjects(
@@ -194,16 +194,18 @@ def _is_scored(subject: Subject) -> bool:
     return subject.weights is not None and NETWORKS[subject.network].reads == "photo"
 
 
-def _cells(row: Row) -> list[str]:
-    shown = (row.get(name) for name in COLUMNS)
-    return [
-        "" if value is None else form.format(value)
-        for value, form in zip(shown, COLUMNS.values(), strict=True)
+def _table(rows: list[Row]) -> tuple[dict[str, str], list[list[str]]]:
+    """The columns that have figures with their titles, and the cells of each row."""
+    titles = {
+        name: name.replace("_", " ")
+        for name in COLUMNS
+        if any(row.get(name) is not None for row in rows)
+    }
+    cells = [
+        ["" if row.get(name) is None else COLUMNS[name].format(row[name]) for name in titles]
+        for row in rows
     ]
-
-
-def _titles() -> list[str]:
-    return [name.replace("_", " ") for name in COLUMNS]
+    return titles, cells
 
 
 def _markdown(result: Row) -> str:
@@ -211,20 +213,29 @@ def _markdown(result: Row) -> str:
     machine = result["machine"]
     runtimes = ", ".join(f"{name} {number}" for name, number in machine["runtimes"].items())
     allocator = ", ".join(f"{key}={value}" for key, value in sorted(machine["allocator"].items()))
+    titles, cells = _table(result["rows"])
     lines = [
         f"{result['size']}, mean of {result['runs']} runs, two discarded before each turn; "
         f"{machine['processor']}, {machine['threads']} threads; {runtimes}; "
         f"allocator: {allocator or 'as the system has it'}. Speedup is over SRCNN in float32, not "
         "rewritten, with the same runtime in the same run.",
         "",
-        f"| {' | '.join(_titles())} |",
-        f"|{'---|' * len(COLUMNS)}",
+        f"| {' | '.join(titles.values())} |",
+        f"|{''.join('---|' if name in TEXTS else '---:|' for name in titles)}",
     ]
-    return "\n".join([*lines, *(f"| {' | '.join(_cells(row))} |" for row in result["rows"]), ""])
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in cells), ""])
 
 
-def _show(rows: list[Row], size: str) -> None:
-    table = Table(*_titles(), title=size)
-    for row in rows:
-        table.add_row(*_cells(row))
-    Console().print(table)
+def _show(result: Row) -> None:
+    """A table on a terminal, the page elsewhere."""
+    console = Console()
+    if not console.is_terminal:
+        typer.echo(_markdown(result))
+        return
+    titles, cells = _table(result["rows"])
+    table = Table(title=result["size"])
+    for name, title in titles.items():
+        table.add_column(title, justify="left" if name in TEXTS else "right", overflow="fold")
+    for row in cells:
+        table.add_row(*row)
+    console.print(table)

@@ -535,7 +535,7 @@ def test_the_benchmark_puts_srcnn_beside_the_weights(folder: Path) -> None:
     done = run(
         folder,
         *("benchmark", "--weights=s.safetensors", "--json=b.json", "--markdown=b.md"),
-        *("--runtime=torch", "--runtime=openvino", "--precision=float32", "--precision=bfloat16"),
+        *("--runtime=torch", "--runtime=openvino", "--precision=float32", "--precision=exact"),
         *("--phone-dir=scored/phone", "--dslr-dir=scored/dslr"),
     )
     assert done.returncode == 0, done.stderr
@@ -545,10 +545,10 @@ def test_the_benchmark_puts_srcnn_beside_the_weights(folder: Path) -> None:
     assert [(row["network"], row["runtime"], row["precision"]) for row in rows] == [
         ("srcnn (baseline)", "torch", "float32"),
         ("ppcn_student", "torch", "float32"),
-        ("ppcn_student", "torch", "bfloat16"),
+        ("ppcn_student", "torch", "exact"),
         ("srcnn (baseline)", "openvino", "float32"),
         ("ppcn_student", "openvino", "float32"),
-        ("ppcn_student", "openvino", "bfloat16"),
+        ("ppcn_student", "openvino", "exact"),
     ]
     for row in rows:
         base = rows[0] if row["runtime"] == "torch" else rows[3]
@@ -564,13 +564,16 @@ def test_the_benchmark_puts_srcnn_beside_the_weights(folder: Path) -> None:
     page = (folder / "b.md").read_text()
     assert page.count("| ppcn_student |") == 4
     assert "openvino 20" in page
+    assert page in done.stdout
+    unscored = ["benchmark", "--weights=s.safetensors", "--no-memory"]
+    assert "score" not in run(folder, *unscored).stdout
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
         (("--runtime=opnvino",), "unknown 'opnvino'; choose from torch, openvino, onnx"),
-        (("--precision=int4",), "unknown 'int4'; choose from float32, bfloat16, int8"),
+        (("--precision=int4",), "unknown 'int4'; choose from float32, exact, bfloat16, int8"),
         (("--precision=int8",), "runtime torch does not compute in int8"),
         (("--runtime=openvino", "--precision=int8"), "give --calibrate a patch set"),
         (("--phone-dir=scored",), "--phone-dir and --dslr-dir belong together"),

@@ -47,8 +47,30 @@ def test_tiles(name: str, runtime: RuntimeName, monkeypatch: pytest.MonkeyPatch)
     assert np.abs(run_subject(tiled)(pixels) - expected(name, pixels)).max() <= 1e-5
 
 
+def has_bfloat16(runtime: RuntimeName) -> bool:
+    return make_runtime(runtime).has_bfloat16
+
+
+@pytest.mark.parametrize("runtime", OTHERS)
+def test_exact_is_exact(runtime: RuntimeName) -> None:
+    pixels = textured(300, 400)
+    run = run_subject(Tiled(make_network("ppcn_student"), 2**40, make_runtime(runtime, "exact")))
+    assert np.abs(run(pixels) - expected("ppcn_student", pixels)).max() <= 2e-6
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_openvino_reads_every_depth(kind: type) -> None:
+    pixels = textured(48, 64)
+    deep = pixels if kind is np.uint8 else (pixels / 255 * (65535 if kind is np.uint16 else 1))
+    run = run_subject(Tiled(make_network("ppcn_student"), 2**40, make_runtime("openvino")))
+    apart = np.abs(run(deep.astype(kind)) - expected("ppcn_student", pixels))
+    assert apart.max() <= 1e-5
+
+
 @pytest.mark.parametrize("runtime", ["torch", "openvino"])
 def test_bfloat16_stays_near(runtime: RuntimeName) -> None:
+    if not has_bfloat16(runtime):
+        pytest.skip("this processor does not compute in bfloat16")
     pixels = textured(64, 64)
     run = run_subject(Tiled(make_network("ppcn_student"), 2**40, make_runtime(runtime, "bfloat16")))
     apart = np.abs(run(pixels) - expected("ppcn_student", pixels))
@@ -69,8 +91,8 @@ def test_int8_loses_little_where_it_was_calibrated(caplog: pytest.LogCaptureFixt
 @pytest.mark.parametrize(
     ("runtime", "precision", "said"),
     [
-        ("torch", "int8", "choose --runtime openvino or --precision float32 or bfloat16"),
-        ("onnx", "bfloat16", "choose --runtime torch or openvino or --precision float32"),
+        ("torch", "int8", "choose --runtime openvino or --precision float32 or exact or bfloat16"),
+        ("onnx", "bfloat16", "choose --runtime torch or openvino or --precision float32 or exact"),
     ],
 )
 def test_what_a_runtime_does_not_know(
@@ -96,6 +118,14 @@ def test_a_runtime_that_is_not_installed_is_named(
         monkeypatch.delitem(sys.modules, loaded)
     with pytest.raises(UserError, match=rf"pip install 'ppcn\[{runtime}\]'"):
         make_runtime(runtime)
+
+
+def test_bfloat16_is_refused_where_the_processor_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenVINO would compute in float32 and not say so."""
+    monkeypatch.setattr("openvino.Core.get_property", lambda *_: ["FP32", "INT8"])
+    with pytest.raises(UserError, match="this processor does not compute in bfloat16"):
+        make_runtime("openvino", "bfloat16")
+    make_runtime("openvino", "float32")
 
 
 def test_every_runtime_knows_float32() -> None:

@@ -1,19 +1,10 @@
-"""Networks cut at their statistics, and graphs rewritten, against the networks themselves."""
+"""Networks cut at their statistics, against the networks themselves."""
 
-import numpy as np
 import pytest
 import torch
 from conftest import make_network
-from torch import fx, nn
+from torch import nn
 
-from ppcn.inference.rewriting import (
-    LANES,
-    FusedConv,
-    fill_lanes,
-    fuse_activations,
-    spread,
-    without_rows_around,
-)
 from ppcn.inference.segments import PHOTO, Chain, cut_at_statistics
 from ppcn.networks import NETWORKS
 from ppcn.networks.layers import InstanceNorm, PhotoMean
@@ -71,64 +62,9 @@ def test_the_peak_is_what_lives_at_once() -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", NETWORKS)
-def test_filled_lanes_compute_the_same(name: str) -> None:
-    network, x = make_network(name), photo()
-    module = cut_at_statistics(network).whole
-    filled = fill_lanes(module)
-    narrow = [m for m in network.modules() if isinstance(m, nn.Conv2d) and m.out_channels == 3]
-    spreads = [node for node in filled.graph.nodes if node.target is spread]
-    assert len(spreads) >= sum(m.kernel_size[1] > 1 for m in narrow)
-    assert torch.allclose(filled(x)[0], network(x), atol=1e-5)
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("outputs", [1, 2, 3, 5, 8])
-def test_lanes_are_filled_as_far_as_they_go(outputs: int) -> None:
-    conv = nn.Conv2d(4, outputs, (3, 7), padding="same", bias=outputs != 2)
-    module = fx.symbolic_trace(nn.Sequential(conv, nn.ReLU()))
-    filled = fill_lanes(module)
-    (wide,) = (m for m in filled.modules() if isinstance(m, nn.Conv2d))
-    assert LANES // 2 < wide.out_channels <= LANES
-    x = torch.rand(2, 4, 9, 32)
-    assert torch.allclose(filled(x), module(x), atol=1e-6)
-    assert conv.out_channels == outputs
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("name", ["ppcn_teacher", "ppcn_student", "srcnn", "resnet_8_32"])
-def test_fused_activations_compute_the_same(name: str) -> None:
-    network = make_network(name)
-    x = photo().contiguous(memory_format=torch.channels_last)
-    network.to(memory_format=torch.channels_last)
-    fused = fuse_activations(cut_at_statistics(network).whole)
-    assert any(isinstance(m, FusedConv) for m in fused.modules())
-    assert torch.allclose(fused(x)[0], network(x), atol=1e-5)
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("name", ["ppcn_teacher", "ppcn_student", "srcnn"])
-def test_strips_within_compute_their_own_rows(name: str) -> None:
-    chain = cut_at_statistics(make_network(name))
-    for segment in chain.segments[1 if chain.statistics else 0 :]:
-        inputs = chain.inputs(segment, photo())
-        lower = without_rows_around(segment.module, inputs)
-        assert lower is not None
-        for few, many in zip(lower(*inputs), segment.module(*inputs), strict=True):
-            around = (many.shape[2] - few.shape[2]) // 2
-            rows = slice(around, many.shape[2] - around)
-            assert torch.allclose(few, many[:, :, rows], atol=1e-5)
-
-
-@pytest.mark.parametrize("name", ["vdsr", "ppcn_sr", "fsrcnn"])
-def test_sums_of_maps_of_several_heights_are_left_alone(name: str) -> None:
-    chain = cut_at_statistics(make_network(name))
-    segment = chain.segments[-1]
-    assert without_rows_around(segment.module, chain.inputs(segment, photo())) is None
-
-
-@pytest.mark.parametrize("pixels", [2, 4])
-def test_spreading_puts_channels_beside_each_other(pixels: int) -> None:
-    x = np.arange(pixels * 3 * 5 * 2).reshape(1, pixels * 3, 5, 2)
-    found = spread(torch.tensor(x), pixels).numpy()
-    for pixel in range(pixels):
-        assert np.array_equal(found[..., pixel::pixels], x[:, pixel * 3 : (pixel + 1) * 3])
+def test_cutting_at_the_photos_own_statistics_alone(name: str) -> None:
+    network, x = make_network(name), photo(50, 66)
+    chain = cut_at_statistics(network, of_photo_alone=True)
+    assert {statistic.of for statistic in chain.statistics} <= {PHOTO}
+    assert bool(chain.statistics) == (name in ("ppcn_teacher", "ppcn_student"))
+    assert torch.allclose(run(chain, x), network(x), atol=1e-5)

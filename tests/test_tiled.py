@@ -23,6 +23,7 @@ REACH = {
     "dped_resnet_12_64": 4 + 4 * 2 + 2 + 4,
     "vdsr": 20,
 }
+SHIPPED = ("ppcn_teacher", "ppcn_student", "ppcn_sr")
 
 
 def whole_of(tiled: Tiled, photo: ArrayRows, *report: Report) -> torch.Tensor:
@@ -53,7 +54,8 @@ def test_tiles_give_what_the_whole_photo_gives(
     with torch.no_grad():
         x = torch.tensor(photo.pixels).permute(2, 0, 1)[None].double() / 255
         whole = network.double()(x)[0].permute(1, 2, 0).float()
-    tiled = Tiled(network.float(), memory)
+        rounded = network.float()(x.float())[0].permute(1, 2, 0)
+    tiled = Tiled(network, memory)
     monkeypatch.setattr(ppcn.inference.tiled, "STRIP_BYTES", pixels * tiled.bytes_per_pixel)
     monkeypatch.setattr(ppcn.inference.tiles, "STRIP_REACHES", 2)
     tiled._memory = max(memory, pixels * tiled.bytes_per_pixel)
@@ -61,7 +63,9 @@ def test_tiles_give_what_the_whole_photo_gives(
     result = whole_of(tiled, photo, lambda count, total: done.append((count, total)))
     assert done[-1][0] == done[-1][1] >= (1 if memory > 1 else 2)
     assert torch.allclose(result, whole, atol=1e-5)
-    assert (levels(result) != levels(whole)).sum() <= max(4, 1e-4 * whole.numel())
+    # Deep networks with fresh weights round more values over in float32, however they are computed.
+    own = (levels(rounded) != levels(whole)).sum() if name not in SHIPPED else 0
+    assert (levels(result) != levels(whole)).sum() <= max(4, 1e-4 * whole.numel(), 2 * own)
 
 
 def test_one_photo_does_not_colour_the_next() -> None:

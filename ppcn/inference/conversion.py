@@ -29,16 +29,25 @@ FIDELITY = 40.0
 """Least PSNR of int8 to float32, dB."""
 
 
-def to_openvino(module: nn.Module, inputs: Sequence[Tensor]) -> "openvino.Model":
+def to_openvino(
+    module: nn.Module, inputs: Sequence[Tensor], channels_last: bool = False
+) -> "openvino.Model":
     """Convert to OpenVINO for maps of any height and width.
 
     Args:
-        module: takes (1, C, H, W) each.
+        module: takes (1, C, H, W) each, or (1, H, W, C).
         inputs: of any size; those of a single pixel stay so.
+        channels_last: whether it takes (1, H, W, C).
     """
     import openvino
 
-    shapes = [openvino.PartialShape([1, x.shape[1], *_sizes(x)]) for x in inputs]
+    rows, columns, channels = (1, 2, 3) if channels_last else (2, 3, 1)
+    shapes = []
+    for x in inputs:
+        shape = [1, 1, 1, 1]
+        shape[channels] = x.shape[channels]
+        shape[rows] = shape[columns] = -1 if x.shape[rows] > 1 else 1
+        shapes.append(openvino.PartialShape(shape))
     with quietly():
         return openvino.convert_model(_frozen(module), example_input=tuple(inputs), input=shapes)
 
@@ -135,10 +144,6 @@ def to_onnx(module: nn.Module, inputs: Sequence[Tensor]) -> "onnx.ModelProto":
 
 def _frozen(module: nn.Module) -> nn.Module:
     return module.eval().requires_grad_(False)
-
-
-def _sizes(x: Tensor) -> tuple[int, int]:
-    return (-1, -1) if x.shape[2] > 1 else (1, 1)
 
 
 @contextlib.contextmanager

@@ -96,14 +96,12 @@ class Chain:
         segments: one more than statistics.
         statistics: what to find out after each segment but the last.
         result: name of the map that the network gives.
-        in_one_piece: the network as a segment that finds out its statistics by itself.
         whole: the network, which makes its noise by itself, too.
     """
 
     segments: tuple[Segment, ...]
     statistics: tuple[Statistic, ...]
     result: str
-    in_one_piece: Segment
     whole: fx.GraphModule
 
     def shapes(self, height: int, width: int) -> dict[str, Shape]:
@@ -185,20 +183,21 @@ class _Tracer(fx.Tracer):
         return isinstance(module, whole) or super().is_leaf_module(module, name)
 
 
-def cut_at_statistics(network: nn.Module) -> Chain:
+def cut_at_statistics(network: nn.Module, of_photo_alone: bool = False) -> Chain:
     """Cut a network in evaluation mode.
 
     Args:
         network: any whose dependence on the whole photo lies in `InstanceNorm`, `PhotoMean` and
             `PositionNoise`; its weights are shared.
+        of_photo_alone: whether to cut where statistics of the photo itself are needed and nowhere
+            else; those of other maps then stay the network's own business.
     """
     graph = _Tracer().trace(network.eval())
-    pieces = _Cut(network, graph)
+    pieces = _Cut(network, graph, of_photo_alone)
     return Chain(
         tuple(pieces.segment(number) for number in range(len(pieces.wants) + 1)),
         tuple(pieces.statistic(node) for node in pieces.wants),
         pieces.result,
-        _Cut(network, graph, in_pieces=False).segment(0),
         fx.GraphModule(network, graph),
     )
 
@@ -209,20 +208,24 @@ class _Cut:
     Args:
         network: whose modules the graph calls.
         graph: of the network.
-        in_pieces: whether statistics are given; else segment 0 is all of it.
+        of_photo_alone: whether the photo's own statistics alone are given.
 
     Attributes:
         wants: nodes that need statistics.
         result: name of the map that the network gives.
     """
 
-    def __init__(self, network: nn.Module, graph: fx.Graph, in_pieces: bool = True) -> None:
+    def __init__(self, network: nn.Module, graph: fx.Graph, of_photo_alone: bool) -> None:
         self._network = network
         self._nodes = [node for node in graph.nodes if node.op != "output"]
         (self._result,) = next(n for n in graph.nodes if n.op == "output").all_input_nodes
         self.result = _name(self._result)
-        whole = (InstanceNorm, PhotoMean) if in_pieces else ()
-        self.wants = [node for node in self._nodes if self._is(node, whole)]
+        self.wants = [
+            node
+            for node in self._nodes
+            if self._is(node, (InstanceNorm, PhotoMean))
+            and not (of_photo_alone and node.all_input_nodes[0].op != "placeholder")
+        ]
         self._part: dict[fx.Node, int] = {}
         for node in self._nodes:
             own = self.wants.index(node) + 1 if node in self.wants else 0

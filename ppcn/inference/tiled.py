@@ -14,16 +14,27 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from ppcn.devices import free_bytes
 from ppcn.inference.probe import Probe, picture
-from ppcn.inference.rewriting import WIDTHS, without_rows_around
+from ppcn.inference.rewriting.lanes import WIDTHS
+from ppcn.inference.rewriting.strips import without_rows_around
+from ppcn.inference.rewriting.sums import with_row_sums
 from ppcn.inference.runtimes import Run, Runtime, make_runtime
-from ppcn.inference.segments import PHOTO, Noise, Segment, Shape, Statistic, cut_at_statistics
+from ppcn.inference.segments import (
+    PHOTO,
+    Chain,
+    Noise,
+    Segment,
+    Shape,
+    Statistic,
+    cut_at_statistics,
+)
 from ppcn.inference.tiles import Grid, Span, choose_strips, choose_tiles, one_span
 from ppcn.networks.muxdemux import position_noise
 
@@ -43,8 +54,10 @@ STRIP_BYTES = 12 * 2**20
 TILE_BYTES = 48 * 2**20
 # But tiles are at least so many reaches wide, or most of them would be overlap.
 TILE_REACHES = 10
-# Sums of so many tiles are in float32 before they are added to those in float64.
+# So many sums are in float32 before they are added to those in float64.
 TILES_A_SUM = 16
+# Rows of a map whose sums stay in the caches, bytes.
+SUM_BYTES = 2**20
 # Side of the picture that shows a converter what inputs look like, px.
 EXAMPLE = 64
 # Of a photo read in one go.
@@ -91,22 +104,20 @@ class Tiled:
     ) -> None:
         self._runtime = runtime or make_runtime("torch")
         self._memory = memory or free_bytes(self._runtime.device) // SHARE_OF_MEMORY
-        self._chain = cut_at_statistics(copy.deepcopy(network).cpu())
+        cpu = copy.deepcopy(network).cpu()
+        self._chain = cut_at_statistics(cpu)
         self._probe = Probe(self._chain)
         self.reach, self.scale = self._probe.reach, self._probe.scale
-        sizes = [self._probe.bytes_of(segment) for segment in self._chain.segments]
-        self.bytes_per_pixel = sum(sizes)
+        self.bytes_per_pixel = sum(map(self._probe.bytes_of, self._chain.segments))
         pictures = [picture(EXAMPLE, EXAMPLE)]
         if calibration is not None:
-            cpu = torch.device("cpu")
+            here = torch.device("cpu")
             height, width = (side // WIDTHS * WIDTHS for side in calibration.shape[1:3])
-            pictures = [to_tensor(patch[:height, :width], cpu) for patch in calibration]
+            pictures = [to_tensor(patch[:height, :width], here) for patch in calibration]
         self._pictures = pictures
-        self._steps = [
-            _Step(self, segment, size)
-            for segment, size in zip(self._chain.segments, sizes, strict=True)
-        ]
-        self._whole = _Step(self, self._chain.in_one_piece, self.bytes_per_pixel)
+        self._steps = self._steps_of(self._chain)
+        # Norms see to themselves: faster, but as precise as the runtime only.
+        self._quick_steps = self._steps_of(cut_at_statistics(cpu, of_photo_alone=True))
 
     @torch.inference_mode()
     def tiles(self, photo: Rows, report: Report = lambda done, total: None) -> Iterator[Piece]:
@@ -133,11 +144,16 @@ class Tiled:
                 done += one.tiles
                 report(done, total)
             else:
-                self._make_room(one.keeps, shapes, kept)
-                for tile, maps in self._computed(photo, one, known, kept, shapes):
-                    for name in maps.keys() & kept.keys():
-                        tile.place_in(kept[name]).copy_(maps[name])
-                    if one.statistic:
+                self._make_room(one, shapes, kept)
+                for tile, maps, rows in self._computed(photo, one, known, kept, shapes):
+                    for name in maps.keys() & one.keeps:
+                        if one.tiles == 1:
+                            kept[name] = maps[name]
+                        else:
+                            tile.place_in(kept[name]).copy_(maps[name])
+                    if one.statistic and rows:
+                        sums.add_rows(rows, tile.columns.length)
+                    elif one.statistic:
                         sums.add(maps[one.statistic.of])
                     else:
                         yield self._piece(tile, maps[self._chain.result])
@@ -146,22 +162,27 @@ class Tiled:
             if one.statistic:
                 known |= sums.values(one.statistic, self._runtime.device)
 
+    def _steps_of(self, chain: Chain) -> "list[_Step]":
+        statistics = [*chain.statistics, None]
+        return [
+            _Step(self, chain, segment, statistic)
+            for segment, statistic in zip(chain.segments, statistics, strict=True)
+        ]
+
     def _plan(self, height: int, width: int, shapes: Shapes) -> "list[_Pass]":
         """Which segments compute which tiles, pass after pass."""
-        peak = self._chain.peak(height, width)
-        if self._runtime.takes_whole_photos and peak <= self._memory:
-            return [_Pass([self._whole], (one_span(height), one_span(width)), None, frozenset())]
-        statistics = [*self._chain.statistics, None]
-        passes = [
-            _Pass([step], self._strips(step, height, width), statistic, self._alive(number))
-            for number, (step, statistic) in enumerate(zip(self._steps, statistics, strict=True))
-        ]
-        if max(one.bytes(shapes) for one in passes) <= self._memory:
-            return passes
+        whole = one_span(height), one_span(width)
+        if self._runtime.in_one_piece and self._chain.peak(height, width) <= self._memory:
+            return _passes(self._quick_steps, [whole] * len(self._quick_steps))
+        strips = [self._strips(step, height, width) for step in self._steps]
+        for grids in (strips,) if self._runtime.strips else ([whole] * len(strips), strips):
+            passes = _passes(self._steps, grids)
+            if max(one.bytes(shapes) for one in passes) <= self._memory:
+                return passes
         grid = self._tiles(height, width)
         return [
-            _Pass(self._steps[: number + 1], grid, statistic, frozenset())
-            for number, statistic in enumerate(statistics)
+            _Pass(self._steps[: number + 1], grid, step.statistic, frozenset())
+            for number, step in enumerate(self._steps)
         ]
 
     def _strips(self, step: "_Step", height: int, width: int) -> Grid:
@@ -173,12 +194,6 @@ class Tiled:
         pixels = min(self._memory // self.bytes_per_pixel, usual)
         return choose_tiles(height, width, self.reach, pixels, self._probe.group)
 
-    def _alive(self, number: int) -> frozenset[str]:
-        """Maps that are read in a later segment, and made in this one or before."""
-        made = {n for step in self._steps[: number + 1] for n in step.segment.writes}
-        read = {n for step in self._steps[number + 1 :] for n in step.segment.maps}
-        return frozenset(made & read) | (frozenset(self._steps[number].segment.maps) - {PHOTO})
-
     def _computed(
         self,
         photo: Rows,
@@ -186,8 +201,11 @@ class Tiled:
         known: Mapping[str, Tensor],
         kept: Mapping[str, Tensor],
         shapes: Shapes,
-    ) -> "Iterator[tuple[Tile, dict[str, Tensor]]]":
-        """Every tile of a pass, with what it answers for of the maps that its last segment gave."""
+    ) -> "Iterator[tuple[Tile, dict[str, Tensor], list[Tensor]]]":
+        """Every tile of a pass, with what it answers for of the maps that its last segment gave.
+
+        Where a tile is as wide as the photo and the runtime summed up its rows, their sums follow.
+        """
         reads_photo = any(PHOTO in step.segment.maps for step in one.steps)
         for rows in one.grid[0]:
             band = photo.read(rows.reads_from, rows.reads_to) if reads_photo else None
@@ -196,7 +214,10 @@ class Tiled:
                 maps = {name: tile.read(whole) for name, whole in kept.items()}
                 if band is not None:
                     part = band[:, columns.reads_from : columns.reads_to]
-                    maps[PHOTO] = to_tensor(part, self._runtime.device)
+                    is_taken = self._runtime.takes_bytes and part.dtype == np.uint8
+                    maps[PHOTO] = (
+                        as_bytes(part) if is_taken else to_tensor(part, self._runtime.device)
+                    )
                 is_inner = False
                 for step in one.steps:
                     inputs = [maps[name] for name in step.segment.maps]
@@ -204,9 +225,17 @@ class Tiled:
                     inputs += [self._noise(tile, shapes, noise) for noise in step.segment.noises]
                     is_inner = len(one.steps) == 1 and tile.is_inside and step.inside is not None
                     run = step.inside if is_inner and step.inside else step.run
-                    maps |= zip(step.segment.writes, run(inputs), strict=True)
+                    outputs = run(inputs)
+                    maps |= zip(step.segment.writes, outputs, strict=False)
                 core = tile.middle_of if is_inner else tile.core_of
-                yield tile, {name: core(maps[name]) for name in one.steps[-1].segment.writes}
+                writes = one.steps[-1].segment.writes
+                rows_summed = outputs[len(writes) :] if tile.is_wide else ()
+                yield tile, {n: core(maps[n]) for n in writes}, [core(x) for x in rows_summed]
+
+    def _read(self, pixels: Pixels) -> Tensor:
+        if self._runtime.takes_bytes and pixels.dtype == np.uint8:
+            return as_bytes(pixels)
+        return to_tensor(pixels, self._runtime.device)
 
     def _noise(self, tile: "Tile", shapes: Shapes, noise: Noise) -> Tensor:
         _, height, width = shapes[noise.like]
@@ -219,11 +248,11 @@ class Tiled:
         top, left = tile.rows.start * self.scale, tile.columns.start * self.scale
         return top, left, result[0].permute(1, 2, 0).float().cpu()
 
-    def _make_room(self, names: frozenset[str], shapes: Shapes, kept: dict[str, Tensor]) -> None:
-        """Forget the maps that are read no more, and allot those that will be made."""
-        for name in kept.keys() - names:
+    def _make_room(self, one: "_Pass", shapes: Shapes, kept: dict[str, Tensor]) -> None:
+        """Forget the maps that are read no more, and allot those that will be made of tiles."""
+        for name in kept.keys() - one.keeps:
             del kept[name]
-        for name in sorted(names - kept.keys()):
+        for name in sorted(one.keeps - kept.keys()) if one.tiles > 1 else ():
             kept[name] = torch.empty(
                 (1, *shapes[name]),
                 device=self._runtime.device,
@@ -235,15 +264,21 @@ class _Step:
     """A segment, compiled when it is first wanted.
 
     Args:
-        tiled: whose segment it is.
+        tiled: who computes.
+        chain: whose segment it is.
         segment: what it reads and writes.
+        statistic: what has to be known after it.
+
+    Attributes:
         bytes_per_pixel: what its maps take, together.
     """
 
-    def __init__(self, tiled: Tiled, segment: Segment, bytes_per_pixel: int) -> None:
-        self._tiled = tiled
-        self.segment = segment
-        self.bytes_per_pixel = bytes_per_pixel
+    def __init__(
+        self, tiled: Tiled, chain: Chain, segment: Segment, statistic: Statistic | None
+    ) -> None:
+        self._tiled, self._chain = tiled, chain
+        self.segment, self.statistic = segment, statistic
+        self.bytes_per_pixel = tiled._probe.bytes_of(segment)
 
     @cached_property
     def reach(self) -> int:
@@ -253,23 +288,26 @@ class _Step:
     @cached_property
     def run(self) -> Run:
         """Computes a tile."""
-        return self._compiled(self.segment) if self.segment.writes else lambda inputs: ()
+        return self._compiled(self.segment.module) if self.segment.writes else lambda inputs: ()
 
     @cached_property
     def inside(self) -> Run | None:
         """Computes strips that touch neither the first nor the last row, if it can."""
-        if self._tiled._probe.group > 1:
+        if self._tiled._probe.group > 1 or not self.segment.writes:
             return None
         module = without_rows_around(self.segment.module, self._examples[0])
-        return self._compiled(replace(self.segment, module=module)) if module else None
+        return self._compiled(module) if module else None
 
     @cached_property
     def _examples(self) -> list[list[Tensor]]:
-        chain = self._tiled._chain
-        return [chain.inputs(self.segment, one) for one in self._tiled._pictures]
+        return [self._chain.inputs(self.segment, one) for one in self._tiled._pictures]
 
-    def _compiled(self, segment: Segment) -> Run:
-        return self._tiled._runtime.compile(segment, self._examples)
+    def _compiled(self, module: fx.GraphModule) -> Run:
+        runtime = self._tiled._runtime
+        if runtime.sums_rows and self.statistic:
+            output = self.segment.writes.index(self.statistic.of)
+            module = with_row_sums(module, output)
+        return runtime.compile(replace(self.segment, module=module), self._examples)
 
 
 @dataclass(frozen=True)
@@ -300,6 +338,17 @@ class _Pass:
         return sum(4 * math.prod(shapes[n]) for n in self.keeps) + rows * columns * computed
 
 
+def _passes(steps: Sequence[_Step], grids: Sequence[Grid]) -> list[_Pass]:
+    """A pass for each step, between which maps are kept."""
+    passes = []
+    for number, (step, grid) in enumerate(zip(steps, grids, strict=True)):
+        made = {name for one in steps[: number + 1] for name in one.segment.writes}
+        read = {name for one in steps[number + 1 :] for name in one.segment.maps}
+        keeps = frozenset(made & read) | (frozenset(step.segment.maps) - {PHOTO})
+        passes.append(_Pass([step], grid, step.statistic, keeps))
+    return passes
+
+
 @dataclass(frozen=True)
 class Tile:
     """A part of a photo."""
@@ -311,8 +360,12 @@ class Tile:
     def is_inside(self) -> bool:
         """Whether it is as wide as the photo, and reads as many rows above as below."""
         above, below = self.rows.start - self.rows.reads_from, self.rows.reads_to - self.rows.stop
-        wide = self.columns.stop - self.columns.start == self.columns.length
-        return wide and above == below > 0
+        return self.is_wide and above == below > 0
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it is as wide as the photo."""
+        return self.columns.stop - self.columns.start == self.columns.length
 
     def core_of(self, x: Tensor) -> Tensor:
         """What the tile answers for, of a map made of it."""
@@ -348,22 +401,35 @@ class _Sums:
         total = np.zeros(3)
         for top in range(0, photo.height, ROWS):
             rows = photo.read(top, min(top + ROWS, photo.height))
-            kind = np.float64 if rows.dtype.kind == "f" else np.uint64
-            total += rows.sum(axis=0, dtype=kind).sum(axis=0) / WHITE.get(rows.dtype, 1)
+            if rows.dtype.kind == "f":
+                total += rows.sum(axis=0, dtype=np.float64).sum(axis=0)
+            else:
+                total += np.divide(cv2.sumElems(rows)[:3], WHITE[rows.dtype])
         self._count = photo.height * photo.width
         self._total = torch.from_numpy(total)
 
     def add(self, x: Tensor) -> None:
         """Add a tile (1, C, H, W)."""
         values = x[0].permute(1, 2, 0).float()
+        for rows in values.split(max(SUM_BYTES // (4 * values[0].numel()), 1)):
+            self._add_strip(rows)
+        self._count += x.shape[2] * x.shape[3]
+
+    def add_rows(self, rows: Sequence[Tensor], width: int) -> None:
+        """Add rows of so many px by their means and roots of sums of squares, (1, C, H, 1)."""
+        means, roots = rows
+        self._count += means.shape[2] * width
+        self._total += means.double().sum(dim=(0, 2, 3)) * width
+        self._total_squares += roots.double().square().sum(dim=(0, 2, 3))
+
+    def _add_strip(self, values: Tensor) -> None:
         height, width, channels = values.shape
         if height > self._sum.shape[0] or width > self._sum.shape[1] if self._waiting else True:
             self._add_up()
-            self._sum = torch.zeros((height, width, channels), device=x.device)
+            self._sum = torch.zeros((height, width, channels), device=values.device)
             self._squares = torch.zeros_like(self._sum)
         self._sum[:height, :width].add_(values)
         self._squares[:height, :width].addcmul_(values, values)
-        self._count += height * width
         self._waiting += 1
         if self._waiting == TILES_A_SUM:
             self._add_up()
@@ -388,3 +454,8 @@ def to_tensor(pixels: Pixels, device: torch.device) -> Tensor:
     white = np.float32(WHITE.get(pixels.dtype, 1))
     values = np.divide(pixels, white, dtype=np.float32)
     return torch.from_numpy(values).to(device).permute(2, 0, 1)[None]
+
+
+def as_bytes(pixels: Pixels) -> Tensor:
+    """(1, 3, H, W) uint8, channels last in memory, of (H, W, 3) uint8."""
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]

@@ -10,16 +10,17 @@ from ppcn.errors import UserError
 from ppcn.inference.segments import Segment
 
 RuntimeName = Literal["torch", "openvino", "onnx"]
-Precision = Literal["float32", "bfloat16", "int8"]
+Precision = Literal["float32", "exact", "bfloat16", "int8"]
+"""Of convolutions; "exact" is float32 with statistics of the whole photo in float64."""
 Run = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 """Takes a segment's inputs and gives its maps, channels last in memory."""
 Examples = Sequence[Sequence[Tensor]]
 """Inputs of a segment, for one photo or patch after the other."""
 
 PRECISIONS: dict[RuntimeName, tuple[Precision, ...]] = {
-    "torch": ("float32", "bfloat16"),
-    "openvino": ("float32", "bfloat16", "int8"),
-    "onnx": ("float32",),
+    "torch": ("float32", "exact", "bfloat16"),
+    "openvino": ("float32", "exact", "bfloat16", "int8"),
+    "onnx": ("float32", "exact"),
 }
 
 
@@ -28,12 +29,21 @@ class Runtime(Protocol):
 
     Attributes:
         device: where maps lie.
-        takes_whole_photos: whether it computes a photo that fits into memory best in one piece,
-            and not segment after segment in strips.
+        in_one_piece: whether norms of a photo that fits into memory find out their statistics by
+            themselves, in the precision that the runtime has for it.
+        strips: whether it computes segments best in strips that fit into the processor's caches.
+        sums_rows: whether it sums up rows of maps well itself; else torch does that afterwards.
+        takes_bytes: whether it turns photos of 8 bits into numbers in [0, 1] by itself.
+        has_bfloat16: whether the processor computes in bfloat16; without it torch would be slow,
+            and OpenVINO would compute in float32.
     """
 
     device: torch.device
-    takes_whole_photos: bool
+    in_one_piece: bool
+    strips: bool
+    sums_rows: bool
+    takes_bytes: bool
+    has_bfloat16: bool
 
     def compile(self, segment: Segment, examples: Examples) -> Run:
         """Make a segment ready to run.
@@ -55,7 +65,7 @@ def make_runtime(
         rewrites: whether networks may be rewritten to compute the same faster.
 
     Raises:
-        UserError: it is not installed, or does not compute in that precision.
+        UserError: it is not installed, or does not compute in that precision, here or at all.
     """
     if precision not in PRECISIONS[name]:
         able = [other for other in get_args(RuntimeName) if precision in PRECISIONS[other]]
@@ -63,20 +73,30 @@ def make_runtime(
             f"runtime {name} does not compute in {precision}; choose --runtime {' or '.join(able)} "
             f"or --precision {' or '.join(PRECISIONS[name])}"
         )
-    if name == "torch":
-        from ppcn.inference.runtimes.with_torch import TorchRuntime
-
-        return TorchRuntime(precision, rewrites)
     try:
-        if name == "openvino":
-            from ppcn.inference.runtimes.with_openvino import OpenVinoRuntime
-
-            return OpenVinoRuntime(precision, rewrites)
-        from ppcn.inference.runtimes.with_onnx import OnnxRuntime
-
-        return OnnxRuntime()
+        runtime = _load(name)(precision, rewrites)
     except ImportError as error:
         extra = "int8" if precision == "int8" else name
         raise UserError(
             f"runtime {name} lacks {error.name}; install it with: pip install 'ppcn[{extra}]'"
         ) from None
+    if precision == "bfloat16" and not runtime.has_bfloat16:
+        raise UserError(
+            "this processor does not compute in bfloat16 (those with AVX-512 do); leave out "
+            "--precision bfloat16"
+        )
+    return runtime
+
+
+def _load(name: RuntimeName) -> Callable[[Precision, bool], Runtime]:
+    if name == "torch":
+        from ppcn.inference.runtimes.with_torch import TorchRuntime
+
+        return TorchRuntime
+    if name == "openvino":
+        from ppcn.inference.runtimes.with_openvino import OpenVinoRuntime
+
+        return OpenVinoRuntime
+    from ppcn.inference.runtimes.with_onnx import OnnxRuntime
+
+    return OnnxRuntime

@@ -7,16 +7,22 @@ import torch
 from torch import Tensor
 
 from ppcn.inference.conversion import to_onnx
-from ppcn.inference.runtimes import Examples, Run
+from ppcn.inference.runtimes import Examples, Precision, Run
 from ppcn.inference.segments import Segment
 
 
 class OnnxRuntime:
-    """Computes networks with ONNX Runtime."""
+    """Computes networks with ONNX Runtime.
 
-    takes_whole_photos = True
+    Args:
+        precision: "float32", or "exact".
+        rewrites: nothing is rewritten.
+    """
 
-    def __init__(self) -> None:
+    strips, sums_rows, takes_bytes, has_bfloat16 = False, False, False, False
+
+    def __init__(self, precision: Precision = "float32", rewrites: bool = True) -> None:
+        self.in_one_piece = precision != "exact"
         self.device = torch.device("cpu")
         self._options = onnxruntime.SessionOptions()
         self._options.intra_op_num_threads = torch.get_num_threads()

@@ -2,21 +2,34 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import openvino
 import torch
 from torch import Tensor
 
 from ppcn.inference.conversion import quantise_openvino, to_openvino
-from ppcn.inference.rewriting import WIDTHS, fill_lanes
+from ppcn.inference.rewriting.activations import without_tanh
+from ppcn.inference.rewriting.concatenation import without_concatenation
+from ppcn.inference.rewriting.lanes import WIDTHS, fill_lanes
+from ppcn.inference.rewriting.layout import TO_FIRST, TO_LAST, with_channels_last
 from ppcn.inference.runtimes import Examples, Precision, Run
 from ppcn.inference.segments import Segment
 
 # Models for so many sizes of photos or tiles are kept ready.
 SIZES = 8
-HINTS: dict[Precision, str] = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
+HINTS: dict[Precision, str] = {
+    "float32": "f32",
+    "exact": "f32",
+    "bfloat16": "bf16",
+    "int8": "f32",
+}
 
-Shapes = tuple[tuple[int, ...], ...]
+BYTES, WHITE = np.dtype(np.uint8).str, 255.0
+
+Shapes = tuple[tuple[Any, ...], ...]
+"""Kind of number, and shape, of each input."""
 
 
 class OpenVinoRuntime:
@@ -27,12 +40,14 @@ class OpenVinoRuntime:
         rewrites: whether to rewrite them.
     """
 
-    takes_whole_photos = True
+    strips, sums_rows, takes_bytes = False, True, True
 
     def __init__(self, precision: Precision = "float32", rewrites: bool = True) -> None:
         self.device = torch.device("cpu")
         self._precision, self._rewrites = precision, rewrites
+        self.in_one_piece = precision != "exact"
         self._core = openvino.Core()
+        self.has_bfloat16 = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self._settings = {
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "INFERENCE_PRECISION_HINT": HINTS[precision],
@@ -45,32 +60,38 @@ class OpenVinoRuntime:
         ready: OrderedDict[Shapes, openvino.InferRequest] = OrderedDict()
 
         def run(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
-            shapes = tuple(tuple(x.shape) for x in inputs)
+            arrays = [x.permute(TO_LAST).numpy() for x in inputs]
+            shapes = tuple((x.dtype.str, *x.shape) for x in arrays)
             if shapes not in ready:
-                is_filled = self._rewrites and shapes[0][3] % WIDTHS == 0
+                is_filled = self._rewrites and inputs[0].shape[3] % WIDTHS == 0
                 if is_filled not in models:
                     models[is_filled] = self._convert(segment, examples, is_filled)
                 ready[shapes] = self._request(models[is_filled], shapes)
                 if len(ready) > SIZES:
                     ready.popitem(last=False)
-            arrays = [x.permute(0, 2, 3, 1).numpy() for x in inputs]
             outputs = ready[shapes].infer(arrays, share_inputs=True, share_outputs=True)
-            return [torch.from_numpy(outputs[i]).permute(0, 3, 1, 2) for i in range(len(outputs))]
+            return [torch.from_numpy(outputs[i]).permute(TO_FIRST) for i in range(len(outputs))]
 
         return run
 
     def _convert(self, segment: Segment, examples: Examples, is_filled: bool) -> openvino.Model:
-        module = fill_lanes(segment.module) if is_filled else segment.module
-        model = to_openvino(module, examples[0])
-        return quantise_openvino(model, examples) if self._precision == "int8" else model
+        module = segment.module
+        if self._rewrites:
+            module = without_tanh(without_concatenation(module, examples[0]))
+        if is_filled:
+            module = fill_lanes(module)
+        turned = [[x.permute(TO_LAST) for x in example] for example in examples]
+        model = to_openvino(with_channels_last(module), turned[0], channels_last=True)
+        return quantise_openvino(model, turned) if self._precision == "int8" else model
 
     def _request(self, model: openvino.Model, shapes: Shapes) -> openvino.InferRequest:
         model = model.clone()
-        model.reshape(dict(enumerate(map(list, shapes))))
+        model.reshape({number: list(shape) for number, (_, *shape) in enumerate(shapes)})
         steps = openvino.preprocess.PrePostProcessor(model)
-        ends = [steps.input(number) for number in range(len(model.inputs))]
-        ends += [steps.output(number) for number in range(len(model.outputs))]
-        for end in ends:
-            end.tensor().set_layout(openvino.Layout("NHWC"))
-            end.model().set_layout(openvino.Layout("NCHW"))
-        return self._core.compile_model(steps.build(), "CPU", self._settings).create_infer_request()
+        for number, (kind, *_) in enumerate(shapes):
+            if kind == BYTES:
+                one = steps.input(number)
+                one.tensor().set_element_type(openvino.Type.u8)
+                one.preprocess().convert_element_type(openvino.Type.f32).scale(WHITE)
+        model = steps.build()
+        return self._core.compile_model(model, "CPU", self._settings).create_infer_request()

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, fx
 
 from ppcn.devices import choose_device, place
-from ppcn.inference.rewriting import WIDTHS, fill_lanes, fuse_activations
+from ppcn.inference.rewriting.activations import fuse_activations, without_tanh
+from ppcn.inference.rewriting.lanes import WIDTHS, fill_lanes
 from ppcn.inference.runtimes import Examples, Precision, Run
 from ppcn.inference.segments import Segment
 
@@ -20,15 +21,20 @@ class TorchRuntime:
         rewrites: whether to rewrite them, and to compute strips.
     """
 
+    strips, sums_rows, takes_bytes = True, False, False
+
     def __init__(self, precision: Precision = "float32", rewrites: bool = True) -> None:
         self.device = choose_device()
-        self.takes_whole_photos = not rewrites
+        self.in_one_piece = not rewrites
+        on_cpu = self.device.type == "cpu"
+        self.has_bfloat16 = not on_cpu or torch.ops.mkldnn._is_mkldnn_bf16_supported()
         self._precision, self._rewrites = precision, rewrites
 
     def compile(self, segment: Segment, examples: Examples) -> Run:
         """See `Runtime`."""
-        plain = self._ready(segment.module)
-        filled = self._ready(fill_lanes(segment.module)) if self._rewrites else plain
+        module = without_tanh(segment.module) if self._rewrites else segment.module
+        plain = self._ready(module)
+        filled = self._ready(fill_lanes(module)) if self._rewrites else plain
         maps, known = len(segment.maps), len(segment.maps) + len(segment.statistics)
         autocast = torch.autocast(
             self.device.type, torch.bfloat16, enabled=self._precision == "bfloat16"
