@@ -102,6 +102,12 @@ def test_what_a_runtime_does_not_know(
         make_runtime(runtime, precision)
 
 
+def test_int8_names_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    with pytest.raises(UserError, match=r"lacks nncf; install it with: pip install 'ppcn\[int8\]'"):
+        make_runtime("openvino", "int8")
+
+
 @pytest.mark.parametrize(("runtime", "module"), [("openvino", "openvino"), ("onnx", "onnxruntime")])
 def test_a_runtime_that_is_not_installed_is_named(
     runtime: RuntimeName, module: str, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,9 @@ class OpenVinoRuntime:
         self.device = torch.device("cpu")
         self._precision, self._rewrites = precision, rewrites
         self.in_one_piece = precision != "exact"
+        if precision == "int8":
+            # Now, so that whoever lacks it is told before any photo is read.
+            import_module("nncf")
         self._core = openvino.Core()
         self.has_bfloat16 = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         self._settings = {
