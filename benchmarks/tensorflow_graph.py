@@ -28,6 +28,8 @@ from ppcn.inference.runtimes import RuntimeName, make_runtime
 from ppcn.inference.tiled import Tiled
 from ppcn.networks import NETWORKS
 from ppcn.timing import run_subject
+from ppcn.weights import load_weights
+from ppcn.weights.shipped import find_weights
 
 HEIGHT, WIDTH, THREADS = 720, 1280, 2
 NAMES = ("ppcn_student", "ppcn_teacher", "srcnn")
@@ -48,8 +50,7 @@ def main(runs: Annotated[int, typer.Option(min=TURNS, help="Runs that count.")] 
     photo = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     calls: dict[tuple[str, str], Call] = {}
     for name in NAMES:
-        torch.manual_seed(0)
-        network = NETWORKS[name].make().eval()
+        network = _trained(name)
         calls["TensorFlow", name] = _tensorflow(tf, name, network, photo)
         expected = calls["TensorFlow", name]()
         for runtime in RUNTIMES:
@@ -63,6 +64,14 @@ def main(runs: Annotated[int, typer.Option(min=TURNS, help="Runs that count.")] 
     for runtime in ("TensorFlow", *RUNTIMES):
         table.add_row(runtime, *(f"{times[runtime, name]:.1f}" for name in NAMES))
     Console().print(table)
+
+
+def _trained(name: str) -> nn.Module:
+    """With the weights that ship, or such as give a picture."""
+    if name in ("ppcn_student", "ppcn_teacher"):
+        return load_weights(find_weights(name), "")[0]
+    torch.manual_seed(0)
+    return NETWORKS[name].make(initial_deviation=None).eval()
 
 
 def _time(calls: dict[tuple[str, str], Call], runs: int) -> dict[tuple[str, str], float]:
