@@ -23,7 +23,6 @@ REACH = {
     "dped_resnet_12_64": 4 + 4 * 2 + 2 + 4,
     "vdsr": 20,
 }
-SHIPPED = ("ppcn_teacher", "ppcn_student", "ppcn_sr")
 
 
 def whole_of(tiled: Tiled, photo: ArrayRows, *report: Report) -> torch.Tensor:
@@ -63,8 +62,8 @@ def test_tiles_give_what_the_whole_photo_gives(
     result = whole_of(tiled, photo, lambda count, total: done.append((count, total)))
     assert done[-1][0] == done[-1][1] >= (1 if memory > 1 else 2)
     assert torch.allclose(result, whole, atol=1e-5)
-    # Deep networks with fresh weights round more values over in float32, however they are computed.
-    own = (levels(rounded) != levels(whole)).sum() if name not in SHIPPED else 0
+    # With fresh weights it rounds up to 8 of these values over in float32, however it is computed.
+    own = (levels(rounded) != levels(whole)).sum() if name == "johnson" else 0
     assert (levels(result) != levels(whole)).sum() <= max(4, 1e-4 * whole.numel(), 2 * own)
 
 
