@@ -149,10 +149,13 @@ def test_strips_within_compute_their_own_rows(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["vdsr", "ppcn_sr", "fsrcnn"])
-def test_sums_of_maps_of_several_heights_are_left_alone(name: str) -> None:
+def test_sums_of_maps_of_several_heights_are_left_alone(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     chain = cut_at_statistics(make_network(name))
     segment = chain.segments[-1]
     assert without_rows_around(segment.module, chain.inputs(segment, photo())) is None
+    assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("pixels", [2, 4])

@@ -37,8 +37,9 @@ def whole_of(tiled: Tiled, photo: ArrayRows, *report: Report) -> torch.Tensor:
     return result
 
 
-def levels(tensor: torch.Tensor) -> torch.Tensor:
-    return (tensor.clamp(0, 1) * 255).round()
+def rounded_over(result: torch.Tensor, exact: torch.Tensor) -> float:
+    """Share of values that round to another grey level, were they spread evenly between two."""
+    return 255 * (result.double().clamp(0, 1) - exact.clamp(0, 1)).abs().mean().item()
 
 
 @pytest.mark.parametrize("memory", [1, 2**40], ids=["in tiles", "maps kept"])
@@ -52,8 +53,8 @@ def test_tiles_give_what_the_whole_photo_gives(
     network, photo = make_network(name), ArrayRows(textured(*size))
     with torch.no_grad():
         x = torch.tensor(photo.pixels).permute(2, 0, 1)[None].double() / 255
-        whole = network.double()(x)[0].permute(1, 2, 0).float()
-        rounded = network.float()(x.float())[0].permute(1, 2, 0)
+        exact = network.double()(x)[0].permute(1, 2, 0)
+        whole = network.float()(x.float())[0].permute(1, 2, 0)
     tiled = Tiled(network, memory)
     monkeypatch.setattr(ppcn.inference.tiled, "STRIP_BYTES", pixels * tiled.bytes_per_pixel)
     monkeypatch.setattr(ppcn.inference.tiles, "STRIP_REACHES", 2)
@@ -61,10 +62,9 @@ def test_tiles_give_what_the_whole_photo_gives(
     done = []
     result = whole_of(tiled, photo, lambda count, total: done.append((count, total)))
     assert done[-1][0] == done[-1][1] >= (1 if memory > 1 else 2)
-    assert torch.allclose(result, whole, atol=1e-5)
-    # With fresh weights it rounds up to 8 of these values over in float32, however it is computed.
-    own = (levels(rounded) != levels(whole)).sum() if name == "johnson" else 0
-    assert (levels(result) != levels(whole)).sum() <= max(4, 1e-4 * whole.numel(), 2 * own)
+    assert torch.allclose(result.double(), exact, atol=1e-5)
+    # Fresh weights of two networks round more than that over in float32, however it is computed.
+    assert rounded_over(result, exact) <= max(1e-4, 1.25 * rounded_over(whole, exact))
 
 
 def test_one_photo_does_not_colour_the_next() -> None:

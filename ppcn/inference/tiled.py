@@ -213,11 +213,7 @@ class Tiled:
                 tile = Tile(rows, columns)
                 maps = {name: tile.read(whole) for name, whole in kept.items()}
                 if band is not None:
-                    part = band[:, columns.reads_from : columns.reads_to]
-                    is_taken = self._runtime.takes_bytes and part.dtype == np.uint8
-                    maps[PHOTO] = (
-                        as_bytes(part) if is_taken else to_tensor(part, self._runtime.device)
-                    )
+                    maps[PHOTO] = self._read(band[:, columns.reads_from : columns.reads_to])
                 is_inner = False
                 for step in one.steps:
                     inputs = [maps[name] for name in step.segment.maps]
