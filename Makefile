@@ -15,7 +15,7 @@ tables: setup
 	dvc repro -R tables
 
 test: setup
-	python -m pytest
+	python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup
 
 lint: setup
 	ruff check .
@@ -33,7 +33,7 @@ setup: .venv/installed
 		then grep -v '^torch==' constraints.txt > .venv/constraints.txt; \
 		else cp constraints.txt .venv/constraints.txt; fi
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .venv/constraints.txt -e '.[dev]'
-	@$(BIN)/python -m pipeline --help > /dev/null
+	@$(BIN)/python -m pipeline align --help > /dev/null
 	@touch $@
 
 clean-setup:

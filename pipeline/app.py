@@ -1,10 +1,13 @@
 """The commands by name; each is loaded when it is called."""
 
+import ast
+from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 STAGES = "Pipeline stages"
 TOOLS = "Use it"
@@ -48,14 +51,30 @@ class LazyGroup(TyperGroup):
         self.commands = names
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Import and wrap one command."""
-        if cmd_name not in COMMANDS:
-            return None
-        name = cmd_name.replace("-", "_")
-        function = getattr(import_module(f"pipeline.{name}"), name)
-        single = typer.Typer(pretty_exceptions_enable=False)
-        single.command(cmd_name, rich_help_panel=COMMANDS[cmd_name])(function)
-        return typer.main.get_command(single)
+        """A command as the listing shows it; nothing is imported."""
+        return _listed(cmd_name) if cmd_name in COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that was called, ready to run."""
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, listed and _loaded(args[0]), rest
+
+
+@cache
+def _listed(command: str) -> TyperCommand:
+    name = command.replace("-", "_")
+    source = ast.parse((Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
+    (function,) = (n for n in source.body if isinstance(n, ast.FunctionDef) and n.name == name)
+    text = ast.get_docstring(function)
+    return TyperCommand(command, help=text, rich_help_panel=COMMANDS[command])
+
+
+def _loaded(command: str) -> Any:
+    name = command.replace("-", "_")
+    function = getattr(import_module(f"pipeline.{name}"), name)
+    single = typer.Typer(pretty_exceptions_enable=False)
+    single.command(command)(function)
+    return typer.main.get_command(single)
 
 
 app = typer.Typer(

@@ -59,7 +59,7 @@ def benchmark(
     ] = None,
     precision: Annotated[
         list[str] | None,
-        typer.Option(help="float32 (default), bfloat16, int8; give it again for more."),
+        typer.Option(help="float32 (default), exact, bfloat16, int8; give it again for more."),
     ] = None,
     calibrate: Calibrate = None,
     phone_dir: Annotated[

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,11 @@ from ppcn.weights import save_weights
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT.parent / "shared" / "reference"
+
+# Tests that run beside each other share the processors out, as do the processes that they start.
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+torch.set_num_threads(max(1, torch.get_num_threads() // WORKERS))
+os.environ["OMP_NUM_THREADS"] = str(torch.get_num_threads())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

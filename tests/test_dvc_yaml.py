@@ -18,6 +18,9 @@ from ruamel.yaml import YAML
 from ppcn.params import Params
 from ppcn.weights import load_weights
 
+# One worker runs them all, in the one folder.
+pytestmark = pytest.mark.xdist_group("project")
+
 STAGES, TABLES = (
     YAML(typ="safe").load((ROOT / name).read_text())["stages"]
     for name in ("dvc.yaml", "tables/dvc.yaml")

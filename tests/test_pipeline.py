@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from conftest import ROOT, TINY, edit_yaml
 from PIL import Image
+from typer.main import get_command
 
-from pipeline.app import COMMANDS
+from pipeline.app import COMMANDS, app
 from ppcn.datasets import open_patches
 from ppcn.images import read_photo, write_photo
 from ppcn.metrics import pirm_scores
@@ -24,6 +25,7 @@ from ppcn.networks import NETWORKS
 from ppcn.resize import crop_to_multiple, matlab_shrink
 from ppcn.weights import load_weights, save_weights
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
 SCENES = ("canyon-wren", "casa-mila", "lake-sherburne", "perched-osprey", "roman-colosseum")
 
 
@@ -50,8 +52,7 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pipeline", *arguments]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
 
 
 def refusal(folder: Path, *arguments: str) -> str:
@@ -64,13 +65,25 @@ def refusal(folder: Path, *arguments: str) -> str:
     return last
 
 
-def test_help_lists_every_command_in_panels() -> None:
-    done = run(ROOT, "--help")
-    assert done.returncode == 0
+def test_help_lists_every_command_in_panels_and_loads_none() -> None:
+    heavy = "import sys; sys.modules['torch'] = sys.modules['cv2'] = sys.modules['scipy'] = None"
+    program = f"{heavy}; from pipeline.app import app; app(['--help'])"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     assert "Pipeline stages" in done.stdout
     assert "Use it" in done.stdout
     for name in COMMANDS:
         assert f" {name} " in done.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands_do_what_the_listing_says(name: str) -> None:
+    group = get_command(app)
+    listed = group.get_command(None, name)
+    _, called, rest = group.resolve_command(None, [name, "x"])
+    assert listed.help == called.help
+    assert rest == ["x"]
 
 
 def test_a_mistyped_command_is_refused_with_the_nearest_name() -> None:
@@ -79,7 +92,7 @@ def test_a_mistyped_command_is_refused_with_the_nearest_name() -> None:
     assert "align" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["align", "--phone", "iphone"]])
+@pytest.mark.parametrize("arguments", [["align", "--help"], ["align", "--phone", "iphone"]])
 def test_a_missing_system_library_is_one_sentence_with_the_mend(
     tmp_path: Path, arguments: list[str]
 ) -> None:

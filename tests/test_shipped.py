@@ -74,6 +74,7 @@ def unseen(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.reference
+@pytest.mark.xdist_group("unseen")
 @pytest.mark.parametrize("name", ["ppcn_teacher", "ppcn_student"])
 def test_enhancement_scores_as_its_card_says(name: str, unseen: Path) -> None:
     card = (WEIGHTS / "ppcn_student.md").read_text()

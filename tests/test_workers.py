@@ -24,6 +24,8 @@ from ppcn.errors import UserError
 from ppcn.machine import worker_count
 from ppcn.workers import TASKS_PER_THREAD, run_in_order
 
+pytestmark = pytest.mark.xdist_group("cluster")
+
 PATIENCE = 60
 
 
