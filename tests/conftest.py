@@ -1,4 +1,5 @@
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from ruamel.yaml import YAML
 from torch import nn
 
+import pipeline.__main__
 from ppcn.images import read_photo
 from ppcn.networks import NETWORKS
 from ppcn.networks.layers import InstanceNorm
@@ -124,6 +126,22 @@ def edit_yaml(path: Path, changes: dict[str, object]) -> None:
         group[key] = value
     with path.open("w") as file:
         yaml.dump(values, file)
+
+
+def refusal(folder: Path, *arguments: object) -> str:
+    """The one sentence with which a command refuses, run in a folder by this process."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stopped:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["ppcn-pipeline", *map(str, arguments)])
+        # Both are for processes of their own.
+        patch.setattr("pipeline.__main__._keep_freed_memory", lambda: None)
+        patch.setattr("signal.signal", lambda *_: None)
+        pipeline.__main__.main()
+    sentence = stopped.value.code
+    assert isinstance(sentence, str)
+    assert sentence.startswith("error: ")
+    assert "\n" not in sentence
+    return sentence
 
 
 TINY = {

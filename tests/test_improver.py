@@ -95,7 +95,7 @@ GOOD: list[tuple[str, Callable[[Path], None], tuple[int, int]]] = [
     ("bad-exif.jpg", lambda p: written(p, exif=b"Exif\0\0II*\0\xff\xff\xff\xff"), SIZE),
     ("other-camera.jpg", lambda p: written(p, exif=exif(1, "iPhone 27")), SIZE),
     ("one.png", lambda p: picture(size=(1, 1)).save(p), (1, 1)),
-    ("thin.png", lambda p: picture(size=(3, 5000)).save(p), (3, 5000)),
+    ("thin.png", lambda p: picture(size=(3, 100_000)).save(p), (3, 100_000)),
     ("one-bit.png", lambda p: written(p, "1"), SIZE),
     ("palette.png", lambda p: written(p, "P"), SIZE),
     ("palette-transparent.png", lambda p: written(p, "P", transparency=3), SIZE),

@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import ROOT, TINY, edit_yaml
+from conftest import ROOT, TINY, edit_yaml, refusal
 from PIL import Image
 from typer.main import get_command
 
@@ -53,16 +53,6 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pipeline", *arguments]
     return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
-
-
-def refusal(folder: Path, *arguments: str) -> str:
-    """The one sentence with which a command refuses."""
-    done = run(folder, *arguments)
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    last = done.stderr.strip().splitlines()[-1]
-    assert last.startswith("error: ")
-    return last
 
 
 def test_help_lists_every_command_in_panels_and_loads_none() -> None:
@@ -387,8 +377,10 @@ def test_a_photo_is_never_both_trained_on_and_scored(rig: Path, folder: Path) ->
 
 def test_outside_a_checkout_the_installed_parameters_are_used_and_named(tmp_path: Path) -> None:
     done = run(tmp_path, "align", "--phone", "iphone", "--root", "nowhere")
+    assert done.returncode == 1
     assert "no params.yaml here; using" in done.stdout
-    assert "nowhere/iphone: no such folder" in done.stderr
+    assert done.stderr.startswith("error: nowhere/iphone: no such folder")
+    assert done.stderr.count("\n") == 1
 
 
 def test_two_hr_folders_are_kept_apart(rig: Path, folder: Path) -> None:
