@@ -32,7 +32,7 @@ setup: .venv/installed
 	@if $(BIN)/python -c 'import torch; print("using the installed torch", torch.__version__)' 2>/dev/null; \
 		then grep -v '^torch==' constraints.txt > .venv/constraints.txt; \
 		else cp constraints.txt .venv/constraints.txt; fi
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c .venv/constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c .venv/constraints.txt -e '.[dev]'
 	@$(BIN)/python -m pipeline align --help > /dev/null
 	@touch $@
 
