@@ -1,5 +1,10 @@
+import io
+import logging
 import os
+import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +28,8 @@ REFERENCE = ROOT.parent / "shared" / "reference"
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
 torch.set_num_threads(max(1, torch.get_num_threads() // WORKERS))
 os.environ["OMP_NUM_THREADS"] = str(torch.get_num_threads())
+# Of the program in whatever folder.
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -128,20 +135,56 @@ def edit_yaml(path: Path, changes: dict[str, object]) -> None:
         yaml.dump(values, file)
 
 
-def refusal(folder: Path, *arguments: object) -> str:
-    """The one sentence with which a command refuses, run in a folder by this process."""
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as stopped:
+@dataclass(frozen=True)
+class Done:
+    """What a command came to."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(folder: Path, *arguments: object) -> Done:
+    """Run a command in a folder by this process, which has imported everything long ago."""
+    output, errors = io.StringIO(), io.StringIO()
+    code: object = 0
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        redirect_stdout(output),
+        redirect_stderr(errors),
+    ):
         patch.chdir(folder)
+        patch.setenv("COLUMNS", "200")
         patch.setattr(sys, "argv", ["ppcn-pipeline", *map(str, arguments)])
+        # pytest's own, beside which warnings would not reach the terminal.
+        patch.setattr(logging.root, "handlers", [])
         # Both are for processes of their own.
         patch.setattr("pipeline.__main__._keep_freed_memory", lambda: None)
         patch.setattr("signal.signal", lambda *_: None)
-        pipeline.__main__.main()
-    sentence = stopped.value.code
-    assert isinstance(sentence, str)
-    assert sentence.startswith("error: ")
-    assert "\n" not in sentence
-    return sentence
+        try:
+            pipeline.__main__.main()
+        except SystemExit as stopped:
+            code = stopped.code or 0
+    if isinstance(code, str):
+        print(code, file=errors)
+        code = 1
+    assert isinstance(code, int)
+    return Done(code, output.getvalue(), errors.getvalue())
+
+
+def run_apart(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a command in a folder as a user would, by a process of its own."""
+    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
+
+
+def refusal(folder: Path, *arguments: object) -> str:
+    """The one sentence with which a command refuses."""
+    done = run(folder, *arguments)
+    assert done.returncode == 1, done
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: ")
+    return last
 
 
 TINY = {

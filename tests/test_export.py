@@ -2,15 +2,13 @@
 
 import importlib.util
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, make_network, refusal, textured
+from conftest import make_network, refusal, run_apart, textured
 
 from ppcn.errors import UserError
 from ppcn.export import FORMATS, FormatName, export
@@ -99,9 +97,7 @@ def test_plain_norms_compute_the_same() -> None:
 
 def test_the_command(tmp_path: Path, weights: Path) -> None:
     command = ("export", "--weights", weights, "--format")
-    program = [sys.executable, "-m", "pipeline", *command, "onnx", "--out", "new/m.onnx"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    done = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    done = run_apart(tmp_path, *command, "onnx", "--out", "new/m.onnx")
     assert done.returncode == 0, done.stderr
     assert "differs from torch by" in done.stdout
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["m.onnx"]

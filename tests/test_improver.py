@@ -1,9 +1,6 @@
 """`enhance` and `upscale` as a user calls them, on all kinds of photos."""
 
-import os
 import struct
-import subprocess
-import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,20 +9,12 @@ import numpy as np
 import pillow_heif
 import pytest
 import pyvips
-from conftest import ROOT
+from conftest import refusal, run, run_apart
 from PIL import Image
 
 from ppcn.images import read_photo
 
 SIZE = (24, 16)
-
-
-def run(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
 
 
 def picture(mode: str = "RGB", size: tuple[int, int] = SIZE) -> Image.Image:
@@ -153,8 +142,9 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_odd_photos_are_done_right_or_refused_in_one_sentence(
     odd: Path, tmp_path: Path, weights: Path
 ) -> None:
-    done = run(tmp_path, "enhance", odd, "--out", "out", "--weights", weights)
+    done = run_apart(tmp_path, "enhance", odd, "--out", "out", "--weights", weights)
     assert done.returncode == 1
+    assert "Traceback" not in done.stderr
     refused = done.stderr.split("photos failed:\n")[1].splitlines()
     assert f"{len(BAD)} of {len(GOOD) + len(BAD)} photos failed" in done.stderr
     assert len(refused) == len(BAD)
@@ -214,9 +204,8 @@ def test_nothing_is_overwritten_unless_told(tmp_path: Path, weights: Path) -> No
     assert "1 of 1 results are already there; --overwrite replaces them" in done.stdout
     assert run(tmp_path, *common, "--overwrite").returncode == 0
     assert read_photo(tmp_path / "enhanced/a.png").shape == (16, 24, 3)
-    done = run(tmp_path, *common, "--out", ".", "--overwrite")
-    assert done.returncode == 1
-    assert "a.png: would be replaced by its result; name another --out" in done.stderr
+    last = refusal(tmp_path, *common, "--out", ".", "--overwrite")
+    assert "a.png: would be replaced by its result; name another --out" in last
 
 
 @pytest.mark.parametrize(

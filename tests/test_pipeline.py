@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import ROOT, TINY, edit_yaml, refusal
+from conftest import ENVIRONMENT, ROOT, TINY, edit_yaml, refusal, run, run_apart
 from PIL import Image
 from typer.main import get_command
 
@@ -25,7 +25,6 @@ from ppcn.networks import NETWORKS
 from ppcn.resize import crop_to_multiple, matlab_shrink
 from ppcn.weights import load_weights, save_weights
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
 SCENES = ("canyon-wren", "casa-mila", "lake-sherburne", "perched-osprey", "roman-colosseum")
 
 
@@ -48,11 +47,6 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(ROOT / f"data/sample/{scene}.jpg", folder / "data/sample")
     assert run(folder, "rig").returncode == 0
     return folder / "data/rig"
-
-
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pipeline", *arguments]
-    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
 
 
 def test_help_lists_every_command_in_panels_and_loads_none() -> None:
@@ -376,7 +370,7 @@ def test_a_photo_is_never_both_trained_on_and_scored(rig: Path, folder: Path) ->
 
 
 def test_outside_a_checkout_the_installed_parameters_are_used_and_named(tmp_path: Path) -> None:
-    done = run(tmp_path, "align", "--phone", "iphone", "--root", "nowhere")
+    done = run_apart(tmp_path, "align", "--phone", "iphone", "--root", "nowhere")
     assert done.returncode == 1
     assert "no params.yaml here; using" in done.stdout
     assert done.stderr.startswith("error: nowhere/iphone: no such folder")

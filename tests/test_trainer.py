@@ -27,7 +27,7 @@ EAGER = (
     "from pipeline.app import app; app()"
 )
 SETTINGS = {
-    "teacher.steps": 50,
+    "teacher.steps": 20,
     "teacher.warmup_steps": 10,
     "teacher.batch": 4,
     "teacher.log_every": 1,
