@@ -1,10 +1,14 @@
-"""Train 50 steps in float64, alone or under torchrun, and print the rows as JSON.
+"""Train in float64, alone or under torchrun, and print the rows as JSON.
+
+Usage: python in_float64.py PARAMS... (one training after the other, in a folder with patches and
+features)
 
 In float64, for float32's rounding, which differs with the order of sums, grows to per cents within
 tens of steps: Adam's first steps go by the sign of gradients, however small.
 """
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,10 +43,8 @@ class Unwidened(Teacher):
         return super().forward(x.double())
 
 
-def main() -> None:
-    """Train in a folder with parameters, patches and features."""
-    params = Params.load(Path("params.yaml"))
-    parallel.join()
+def trained_by(params: Params) -> list[dict[str, float]]:
+    """The rows of one training."""
     torch.manual_seed(0)
     network = Unwidened(params.teacher.initial_deviation).double()
     vgg = load_vgg(Path("data/features/vgg19.safetensors"))[0].double()
@@ -56,8 +58,15 @@ def main() -> None:
         trained = train(
             network, objective, batches, validation_patches(cut), plan, lambda *figures: None
         )
+    return trained.rows
+
+
+def main() -> None:
+    """Train with each parameter file."""
+    parallel.join()
+    rows = [trained_by(Params.load(Path(name))) for name in sys.argv[1:]]
     if parallel.rank() == 0:
-        print(json.dumps(trained.rows))
+        print(json.dumps(rows))
     parallel.leave()
 
 

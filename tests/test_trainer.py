@@ -34,24 +34,32 @@ SETTINGS = {
     "teacher.learning_rate": 5e-4,
     "teacher.average": 0.9,
 }
+# Of each formula of the adversarial term.
+STEPS = {"paper": 50, "code": 15}
+TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+
+# One worker runs them all, in the one folder.
+pytestmark = pytest.mark.xdist_group("trainer")
 
 
-@pytest.fixture
-def folder(tmp_path: Path, vgg_file: Path) -> Path:
-    """Parameters, patches and features for a small training run."""
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    edit_yaml(tmp_path / "params.yaml", SETTINGS)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, vgg_file: Path) -> Path:
+    """Parameters, patches and features for small training runs, of which one is done."""
+    made = tmp_path_factory.mktemp("trainer")
+    shutil.copy(ROOT / "params.yaml", made)
+    edit_yaml(made / "params.yaml", SETTINGS)
     photo = read_photo(ROOT / "data/sample/roman-colosseum.jpg")[300:1100, 600:1800]
     tiles = np.stack(list(tile(photo, SIDE)))[::50]
-    (tmp_path / "data/patches").mkdir(parents=True)
-    with create_hdf5(tmp_path / "data/patches/iphone.h5", {}) as file:
+    (made / "data/patches").mkdir(parents=True)
+    with create_hdf5(made / "data/patches/iphone.h5", {}) as file:
         writer = PatchWriter(file, ["a", "b"], SIDE)
         for number, split in ((0, 0), (1, 1)):
             patches = [Patch(s // 2, s, (0, 0), (0, 0), 0, 1) for s in tiles[number::2]]
             writer.add(number, split, patches)
-    (tmp_path / "data/features").mkdir()
-    shutil.copy(vgg_file, tmp_path / "data/features")
-    return tmp_path
+    (made / "data/features").mkdir()
+    shutil.copy(vgg_file, made / "data/features")
+    train(made, "alone")
+    return made
 
 
 def command(name: str, *before: str) -> list[str]:
@@ -86,44 +94,45 @@ def weights(folder: Path, name: str) -> bytes:
 
 
 def test_a_run_that_is_killed_again_and_again_ends_the_same(folder: Path) -> None:
-    train(folder, "whole")
     chance = random.Random(0)
     savepoint = folder / "out/killed.training/savepoint.safetensors"
     kills = 0
-    for _ in range(3):
+    for _ in range(2):
         with subprocess.Popen(
             command("killed", "-c", EAGER), cwd=folder, env=environment(1), stdout=subprocess.PIPE
         ) as attempt:
             before = savepoint.stat().st_mtime_ns if savepoint.exists() else 0
             while attempt.poll() is None:
                 if savepoint.exists() and savepoint.stat().st_mtime_ns != before:
-                    time.sleep(chance.uniform(0, 1))
+                    time.sleep(chance.uniform(0, 0.5))
                     attempt.send_signal(signal.SIGKILL)
                     kills += attempt.wait() == -signal.SIGKILL
                 time.sleep(0.01)
     assert kills
     shown = train(folder, "killed", "-c", EAGER)
     assert "goes on after step" in shown
-    assert weights(folder, "killed") == weights(folder, "whole")
-    assert rows(folder, "killed") == rows(folder, "whole")
+    assert weights(folder, "killed") == weights(folder, "alone")
+    assert rows(folder, "killed") == rows(folder, "alone")
     assert not savepoint.exists()
 
 
-@pytest.mark.parametrize("adversarial, steps", [("paper", 50), ("code", 15)])
-def test_two_processes_follow_the_curve_of_one(adversarial: str, steps: int, folder: Path) -> None:
-    edit_yaml(folder / "params.yaml", {"loss.adversarial": adversarial, "teacher.steps": steps})
-    one = curve(folder)
-    two = curve(folder, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
-    assert len(one) == len(two) == steps
-    assert {"contextual", "texture", "discriminator", "ssim", "color", "tv"} < one[-1].keys()
-    for step, (expected, found) in enumerate(zip(one, two, strict=True)):
-        assert found == pytest.approx(expected, rel=1e-5), step
+def test_two_processes_follow_the_curves_of_one(folder: Path) -> None:
+    for adversarial, steps in STEPS.items():
+        shutil.copy(folder / "params.yaml", folder / f"{adversarial}.yaml")
+        changes = {"loss.adversarial": adversarial, "teacher.steps": steps}
+        edit_yaml(folder / f"{adversarial}.yaml", changes)
+    for one, two, steps in zip(curves(folder), curves(folder, *TWO), STEPS.values(), strict=True):
+        assert len(one) == len(two) == steps
+        assert {"contextual", "texture", "discriminator", "ssim", "color", "tv"} < one[-1].keys()
+        for step, (expected, found) in enumerate(zip(one, two, strict=True)):
+            assert found == pytest.approx(expected, rel=1e-5), step
 
 
-def curve(folder: Path, *launcher: str) -> list[dict[str, float]]:
-    """The rows of a run of `in_float64.py`."""
+def curves(folder: Path, *launcher: str) -> list[list[dict[str, float]]]:
+    """The rows of a run of `in_float64.py`, for each formula of the adversarial term."""
+    files = [f"{adversarial}.yaml" for adversarial in STEPS]
     done = subprocess.run(
-        [sys.executable, *launcher, str(ROOT / "tests/in_float64.py")],
+        [sys.executable, *launcher, str(ROOT / "tests/in_float64.py"), *files],
         cwd=folder,
         env=environment(1),
         capture_output=True,
@@ -134,9 +143,7 @@ def curve(folder: Path, *launcher: str) -> list[dict[str, float]]:
 
 
 def test_the_command_trains_with_two_processes(folder: Path) -> None:
-    train(folder, "alone")
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
-    shown = train(folder, "together", *launcher, "-m", "pipeline")
+    shown = train(folder, "together", *TWO, "-m", "pipeline")
     assert "4 a step among 2 processes" in shown
     one, two = rows(folder, "alone"), rows(folder, "together")
     assert len(one) == len(two) == SETTINGS["teacher.steps"]
@@ -146,10 +153,10 @@ def test_the_command_trains_with_two_processes(folder: Path) -> None:
 
 
 def test_a_batch_must_be_shared_evenly(folder: Path) -> None:
-    edit_yaml(folder / "params.yaml", {"teacher.batch": 3})
-    launcher = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
+    shutil.copy(folder / "params.yaml", folder / "uneven.yaml")
+    edit_yaml(folder / "uneven.yaml", {"teacher.batch": 3})
     done = subprocess.run(
-        command("uneven", *launcher, "-m", "pipeline"),
+        [*command("uneven", *TWO, "-m", "pipeline"), "--params=uneven.yaml"],
         cwd=folder,
         env=environment(1),
         capture_output=True,
