@@ -28,6 +28,8 @@ REFERENCE = ROOT.parent / "shared" / "reference"
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
 torch.set_num_threads(max(1, torch.get_num_threads() // WORKERS))
 os.environ["OMP_NUM_THREADS"] = str(torch.get_num_threads())
+# As the program has it, for processes that are started: pytest's workers, trainings.
+os.environ.update(pipeline.__main__.ALLOCATOR)
 # Of the program in whatever folder.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
 
