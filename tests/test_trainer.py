@@ -97,7 +97,7 @@ def test_a_run_that_is_killed_again_and_again_ends_the_same(folder: Path) -> Non
     chance = random.Random(0)
     savepoint = folder / "out/killed.training/savepoint.safetensors"
     kills = 0
-    for _ in range(2):
+    for _ in range(3):
         with subprocess.Popen(
             command("killed", "-c", EAGER), cwd=folder, env=environment(1), stdout=subprocess.PIPE
         ) as attempt:
