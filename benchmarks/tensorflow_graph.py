@@ -27,7 +27,7 @@ from ppcn.errors import UserError
 from ppcn.inference.runtimes import RuntimeName, make_runtime
 from ppcn.inference.tiled import Tiled
 from ppcn.networks import NETWORKS
-from ppcn.timing import run_subject
+from ppcn.timing import CPU, run_subject
 from ppcn.weights import load_weights
 from ppcn.weights.shipped import find_weights
 
@@ -88,7 +88,7 @@ def _time(calls: dict[tuple[str, str], Call], runs: int) -> dict[tuple[str, str]
 
 def _ours(network: nn.Module, runtime: RuntimeName, photo: np.ndarray) -> Call:
     try:
-        run = run_subject(Tiled(network, None, make_runtime(runtime)))
+        run = run_subject(Tiled(network, None, make_runtime(runtime, device=CPU)))
     except UserError as error:
         sys.exit(f"error: {error}")
     return lambda: run(photo)

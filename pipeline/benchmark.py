@@ -1,4 +1,4 @@
-"""Command `benchmark`: time of networks beside the SRCNN baseline, as PIRM 2018 took it."""
+"""Command `benchmark`: times beside the SRCNN baseline on the CPU, as PIRM 2018 took them."""
 
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -73,7 +73,7 @@ def benchmark(
     markdown: Annotated[Path | None, typer.Option(help="Table to write, if wanted.")] = None,
     params_file: ParamsFile = None,
 ) -> None:
-    """Time networks beside SRCNN in the same run, as PIRM 2018 did."""
+    """Time networks on the CPU beside SRCNN in the same run, as PIRM 2018 did."""
     settings = load_params(params_file).benchmark
     size = size or f"{settings.width}x{settings.height}"
     height_width = parse_size(size)

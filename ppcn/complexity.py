@@ -9,7 +9,6 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from ppcn.devices import choose_device
 from ppcn.networks import NETWORKS
 
 BASELINE = "srcnn"
@@ -37,7 +36,6 @@ def describe_machine() -> dict[str, Any]:
     """What a time depends on besides runtime and precision: processor, threads, allocator."""
     return {
         "processor": _processor(),
-        "device": choose_device().type,
         "threads": torch.get_num_threads(),
         "allocator": {key: value for key, value in os.environ.items() if key.startswith("MALLOC_")},
     }

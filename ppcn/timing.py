@@ -1,4 +1,4 @@
-"""Time and memory of networks with several runtimes, as PIRM 2018 took them."""
+"""Time and memory of networks on the CPU with several runtimes, as PIRM 2018 took them."""
 
 import multiprocessing
 import statistics
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -24,6 +25,7 @@ from ppcn.weights import load_weights
 DISCARDED = 2
 TURNS = 3
 MEGABYTE = 2**20
+CPU = torch.device("cpu")
 PEAK = "VmHWM:"
 DISTRIBUTIONS: dict[RuntimeName, str] = {
     "torch": "torch",
@@ -60,7 +62,7 @@ class Subject:
 
     def load(self) -> Tiled:
         """The network ready to run, for photos that fit into memory."""
-        runtime = make_runtime(self.runtime, self.precision, self.rewrites)
+        runtime = make_runtime(self.runtime, self.precision, self.rewrites, CPU)
         return Tiled(self.module(), None, runtime, self.calibration)
 
     def module(self) -> nn.Module:

@@ -14,7 +14,7 @@ from conftest import ROOT, ArrayRows, make_network, refusal, run, textured
 from ppcn.errors import UserError
 from ppcn.inference.runtimes import PRECISIONS, Precision, RuntimeName, make_runtime
 from ppcn.inference.tiled import Tiled
-from ppcn.timing import run_subject
+from ppcn.timing import Subject, run_subject
 
 NAMES = ["ppcn_student", "ppcn_sr", "mux_normal", "fsrcnn"]
 OTHERS: list[RuntimeName] = ["openvino", "onnx"]
@@ -128,6 +128,15 @@ def test_a_runtime_that_is_not_installed_is_named(
         monkeypatch.delitem(sys.modules, loaded)
     with pytest.raises(UserError, match=rf"pip install 'ppcn\[{runtime}\]'"):
         make_runtime(runtime)
+
+
+def test_times_are_of_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    nowhere = torch.device("meta")
+    monkeypatch.setattr("ppcn.inference.runtimes.with_torch.choose_device", lambda: nowhere)
+    assert make_runtime("torch").device == nowhere
+    subject = Subject("ppcn_student", None, "torch", "float32")
+    pixels = textured(24, 32)
+    assert np.isfinite(run_subject(subject.load())(pixels)).all()
 
 
 def test_bfloat16_is_refused_where_the_processor_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:

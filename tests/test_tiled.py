@@ -10,6 +10,7 @@ from torch import nn
 
 import ppcn.inference.tiled
 import ppcn.inference.tiles
+from ppcn.devices import choose_device, place
 from ppcn.inference.tiled import Report, Tiled
 from ppcn.inference.tiles import choose_tiles, cut
 from ppcn.networks import NETWORKS
@@ -54,7 +55,8 @@ def test_tiles_give_what_the_whole_photo_gives(
     with torch.no_grad():
         x = torch.tensor(photo.pixels).permute(2, 0, 1)[None].double() / 255
         exact = network.double()(x)[0].permute(1, 2, 0)
-        whole = network.float()(x.float())[0].permute(1, 2, 0)
+        place(network.float())
+        whole = network(x.float().to(choose_device()))[0].permute(1, 2, 0).cpu()
     tiled = Tiled(network, memory)
     monkeypatch.setattr(ppcn.inference.tiled, "STRIP_BYTES", pixels * tiled.bytes_per_pixel)
     monkeypatch.setattr(ppcn.inference.tiles, "STRIP_REACHES", 2)

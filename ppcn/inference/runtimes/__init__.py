@@ -55,7 +55,10 @@ class Runtime(Protocol):
 
 
 def make_runtime(
-    name: RuntimeName, precision: Precision = "float32", rewrites: bool = True
+    name: RuntimeName,
+    precision: Precision = "float32",
+    rewrites: bool = True,
+    device: torch.device | None = None,
 ) -> Runtime:
     """Load a runtime.
 
@@ -63,6 +66,7 @@ def make_runtime(
         name: of the runtime.
         precision: of convolutions.
         rewrites: whether networks may be rewritten to compute the same faster.
+        device: where torch computes, the GPU by default if there is one; the others have the CPU.
 
     Raises:
         UserError: it is not installed, or does not compute in that precision, here or at all.
@@ -74,7 +78,7 @@ def make_runtime(
             f"or --precision {' or '.join(PRECISIONS[name])}"
         )
     try:
-        runtime = _load(name)(precision, rewrites)
+        runtime = _load(name, precision, rewrites, device)
     except ImportError as error:
         extra = "int8" if precision == "int8" else name
         raise UserError(
@@ -88,15 +92,17 @@ def make_runtime(
     return runtime
 
 
-def _load(name: RuntimeName) -> Callable[[Precision, bool], Runtime]:
+def _load(
+    name: RuntimeName, precision: Precision, rewrites: bool, device: torch.device | None
+) -> Runtime:
     if name == "torch":
         from ppcn.inference.runtimes.with_torch import TorchRuntime
 
-        return TorchRuntime
+        return TorchRuntime(precision, rewrites, device)
     if name == "openvino":
         from ppcn.inference.runtimes.with_openvino import OpenVinoRuntime
 
-        return OpenVinoRuntime
+        return OpenVinoRuntime(precision, rewrites)
     from ppcn.inference.runtimes.with_onnx import OnnxRuntime
 
-    return OnnxRuntime
+    return OnnxRuntime(precision)

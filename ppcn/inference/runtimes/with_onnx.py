@@ -16,12 +16,11 @@ class OnnxRuntime:
 
     Args:
         precision: "float32", or "exact".
-        rewrites: nothing is rewritten.
     """
 
     strips, sums_rows, takes_bytes, has_bfloat16 = False, False, False, False
 
-    def __init__(self, precision: Precision = "float32", rewrites: bool = True) -> None:
+    def __init__(self, precision: Precision = "float32") -> None:
         self.in_one_piece = precision != "exact"
         self.device = torch.device("cpu")
         self._options = onnxruntime.SessionOptions()

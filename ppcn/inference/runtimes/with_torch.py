@@ -1,4 +1,4 @@
-"""torch, on the GPU where there is one."""
+"""torch, on the GPU or the CPU."""
 
 import copy
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, fx
 
-from ppcn.devices import choose_device, place
+from ppcn.devices import choose_device
 from ppcn.inference.rewriting.activations import fuse_activations, without_tanh
 from ppcn.inference.rewriting.lanes import WIDTHS, fill_lanes
 from ppcn.inference.runtimes import Examples, Precision, Run
@@ -19,12 +19,18 @@ class TorchRuntime:
     Args:
         precision: "bfloat16" computes convolutions in it, the rest in float32.
         rewrites: whether to rewrite them, and to compute strips.
+        device: where to compute; the GPU by default, if there is one.
     """
 
     strips, sums_rows, takes_bytes = True, False, False
 
-    def __init__(self, precision: Precision = "float32", rewrites: bool = True) -> None:
-        self.device = choose_device()
+    def __init__(
+        self,
+        precision: Precision = "float32",
+        rewrites: bool = True,
+        device: torch.device | None = None,
+    ) -> None:
+        self.device = device or choose_device()
         self.in_one_piece = not rewrites
         on_cpu = self.device.type == "cpu"
         self.has_bfloat16 = not on_cpu or torch.ops.mkldnn._is_mkldnn_bf16_supported()
@@ -51,7 +57,8 @@ class TorchRuntime:
 
     def _ready(self, module: fx.GraphModule) -> fx.GraphModule:
         # A copy, for what measures the network stays on the CPU.
-        module = place(copy.deepcopy(module))
+        module = copy.deepcopy(module).to(self.device)
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         can_fuse = self.device.type == "cpu" and self._precision == "float32"
         return fuse_activations(module) if self._rewrites and can_fuse else module
 
