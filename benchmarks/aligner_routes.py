@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from ppcn.geometry import Array, low_pass, transform_points
-from ppcn.images import luminance, read_photo
 from ppcn.params import Params
+from ppcn.photos.decode import luminance, read_photo
+from ppcn.registration.geometry import Array, low_pass, transform_points
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 FRAMES = ("phone.png", "reference.png")
@@ -84,7 +84,7 @@ def reduced(image: Array, side: int) -> Array:
 
 def ours(phone: Path, reference: Path) -> ToReference:
     """This project's alignment."""
-    from ppcn.align import align_pair
+    from ppcn.registration.register import align_pair
 
     params = Params.load(PARAMS).align
     found = align_pair(read_photo(phone), read_photo(reference), params)

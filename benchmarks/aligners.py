@@ -38,13 +38,13 @@ from aligner_routes import (
     size_of,
 )
 
-from ppcn.accuracy import crop_errors
-from ppcn.artifacts import open_hdf5, write_json
+from ppcn.dataset.pairs import Pair, find_pairs
 from ppcn.errors import UserError
-from ppcn.geometry import Array, largest_rectangle, low_pass
-from ppcn.images import luminance, read_photo
-from ppcn.pairs import Pair, find_pairs
-from ppcn.rig import Pose, load_pose, pixel_grid
+from ppcn.evaluation.alignment_error import crop_errors
+from ppcn.files.artifacts import open_hdf5, write_json
+from ppcn.photos.decode import luminance, read_photo
+from ppcn.registration.geometry import Array, largest_rectangle, low_pass
+from ppcn.rig.camera import Pose, load_pose, pixel_grid
 
 STEP = 4
 WINDOW, REACH, MIN_NCC, MIN_DEVIATION = 100, 5, 0.9, 3.0

@@ -24,8 +24,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ppcn.enhancing import Improver
-from ppcn.photofile import PhotoFile, RawPhoto
+from ppcn.inference.predictor import Improver
+from ppcn.photos.photo_file import PhotoFile, RawPhoto
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "data/sample/casa-mila.jpg"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ppcn.networks.ppcn import Student, Teacher
-from ppcn.vgg import VGG19
+from ppcn.networks.vgg import VGG19
 
 
 def contextual(x: Tensor, y: Tensor) -> Tensor:

@@ -28,12 +28,12 @@ import cv2
 import psutil
 import typer
 
-from ppcn.align import align_pair
-from ppcn.geometry import OK
-from ppcn.images import list_photos, read_photo
-from ppcn.pairs import find_pairs
+from ppcn.dataset.pairs import find_pairs
 from ppcn.params import Params
-from ppcn.rig import place_camera, random_stream, record
+from ppcn.photos.decode import list_photos, read_photo
+from ppcn.registration.geometry import OK
+from ppcn.registration.register import align_pair
+from ppcn.rig.camera import place_camera, random_stream, record
 
 REPOSITORY = Path(__file__).parents[1]
 PARAMS = REPOSITORY / "params.yaml"
@@ -134,7 +134,10 @@ def render(root: Path, pairs: int, seed: int, scene: int) -> None:
     cv2.setNumThreads(1)
     params = Params.load(PARAMS)
     sizes = {"iphone": (480, 360), "canon": (600, 400)}
-    cameras = {"iphone": params.phones["iphone"] or params.rig.canon, "canon": params.rig.canon}
+    cameras = {
+        "iphone": params.phones["iphone"] or params.rig.reference,
+        "canon": params.rig.reference,
+    }
     picture = read_photo(scenes()[scene])
     picture = cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     for number in range(scene, pairs, len(scenes())):

@@ -22,12 +22,12 @@ from rich.table import Table
 from torch import nn
 
 from pipeline.__main__ import ALLOCATOR
-from ppcn.complexity import describe_machine
 from ppcn.errors import UserError
+from ppcn.evaluation.complexity import describe_machine
+from ppcn.evaluation.timing import CPU, run_subject
 from ppcn.inference.runtimes import RuntimeName, make_runtime
 from ppcn.inference.tiled import Tiled
 from ppcn.networks import NETWORKS
-from ppcn.timing import CPU, run_subject
 from ppcn.weights import load_weights
 from ppcn.weights.shipped import find_weights
 

@@ -36,16 +36,16 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from pipeline.__main__ import ALLOCATOR
-from ppcn.datasets import open_crops, open_patches
-from ppcn.devices import place
+from ppcn.dataset.patch_set import open_crops, open_patches
+from ppcn.networks.devices import place
 from ppcn.networks.ppcn import Student, Teacher
-from ppcn.networks.superres import SuperResolver
+from ppcn.networks.ppcn_sr import SuperResolver
+from ppcn.networks.vgg import load_vgg
 from ppcn.params import Engine, Params
 from ppcn.training.batches import Batch, Batches, CropSource, PatchSource, Source
-from ppcn.training.loop import Plan, learn
-from ppcn.training.objectives import Enhancement, Objective, Sharpening
-from ppcn.training.state import State
-from ppcn.vgg import load_vgg
+from ppcn.training.objective import Enhancement, Objective, Sharpening
+from ppcn.training.train_state import State
+from ppcn.training.trainer import Plan, learn
 
 PATCHES, FEATURES = Path("data/patches/iphone.h5"), Path("data/features/vgg19.safetensors")
 CROPS, PHOTOS = Path("data/sr/train.h5"), Path("data/sr/valid.h5")
@@ -247,7 +247,7 @@ class Training:
         phone = [] if stage == "sr" else ["--phone=iphone"]
         teacher = ["--teacher=data/models/teacher/iphone.safetensors"] if stage == "student" else []
         program = (
-            "import ppcn.training.loop as loop; loop.SECONDS_BETWEEN_SAVEPOINTS = 1; "
+            "import ppcn.training.trainer as loop; loop.SECONDS_BETWEEN_SAVEPOINTS = 1; "
             "from pipeline.app import app; app()"
         )
         self.command = [

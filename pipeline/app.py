@@ -11,6 +11,7 @@ from typer.core import TyperCommand, TyperGroup
 
 STAGES = "Pipeline stages"
 TOOLS = "Use it"
+ROOMS = {STAGES: "stages", TOOLS: "tools"}
 
 COMMANDS = {
     "rig": STAGES,
@@ -63,7 +64,8 @@ class LazyGroup(TyperGroup):
 @cache
 def _listed(command: str) -> TyperCommand:
     name = command.replace("-", "_")
-    source = ast.parse((Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
+    folder = Path(__file__).parent / ROOMS[COMMANDS[command]]
+    source = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
     (function,) = (n for n in source.body if isinstance(n, ast.FunctionDef) and n.name == name)
     text = ast.get_docstring(function)
     return TyperCommand(command, help=text, rich_help_panel=COMMANDS[command])
@@ -71,7 +73,7 @@ def _listed(command: str) -> TyperCommand:
 
 def _loaded(command: str) -> Any:
     name = command.replace("-", "_")
-    function = getattr(import_module(f"pipeline.{name}"), name)
+    function = getattr(import_module(f"pipeline.{ROOMS[COMMANDS[command]]}.{name}"), name)
     single = typer.Typer(pretty_exceptions_enable=False)
     single.command(command)(function)
     return typer.main.get_command(single)

@@ -6,7 +6,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ppcn.enhancing import enhance, upscale
+    from ppcn.inference.predictor import enhance, upscale
 
 __all__ = ["enhance", "upscale"]
 

@@ -15,10 +15,10 @@ from ruamel.yaml import YAML
 from torch import nn
 
 import pipeline.__main__
-from ppcn.images import read_photo
 from ppcn.networks import NETWORKS
 from ppcn.networks.layers import InstanceNorm
 from ppcn.params import Params
+from ppcn.photos.decode import read_photo
 from ppcn.weights import save_weights
 
 ROOT = Path(__file__).parents[1]
@@ -105,7 +105,7 @@ def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random VGG-19 weights as the features stage would write them."""
     from safetensors.torch import save_file
 
-    from ppcn.vgg import VGG19
+    from ppcn.networks.vgg import VGG19
 
     torch.manual_seed(0)
     network = VGG19()
@@ -190,8 +190,8 @@ def refusal(folder: Path, *arguments: object) -> str:
 
 
 TINY = {
-    "rig.canon.width": 600,
-    "rig.canon.height": 400,
+    "rig.reference.width": 600,
+    "rig.reference.height": 400,
     "phones.iphone.width": 500,
     "phones.iphone.height": 375,
     "align.detect_size": 600,

@@ -1,50 +1,51 @@
-"""dvc.yaml says the truth, and the chain it describes runs."""
+"""dvc.yaml and tables/dvc.yaml say the truth about code, parameters and outputs."""
 
 import ast
-import hashlib
-import json
-import os
-import shutil
-import subprocess
-import sys
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
 import pytest
-from conftest import ROOT, TINY, edit_yaml
+from conftest import ROOT
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from ppcn.params import Params
-from ppcn.weights import load_weights
 
-# One worker runs them all, in the one folder.
-pytestmark = pytest.mark.xdist_group("project")
-
-STAGES, TABLES = (
-    YAML(typ="safe").load((ROOT / name).read_text())["stages"]
-    for name in ("dvc.yaml", "tables/dvc.yaml")
-)
-ALL = {**STAGES, **TABLES}
-CODE = ("pipeline/", "ppcn/")
-MODELS = "data/models/baseline/iphone"
-# Parsing options, sharing the work out, showing progress or a pair cannot change a result.
-EXPLAIN = ROOT / "pipeline/explain.py"
-WITHOUT_EFFECT = {ROOT / f"pipeline/{name}.py" for name in ("options", "processes", "progress")}
+ALL = {
+    name: stage.get("do", stage)
+    for file in ("dvc.yaml", "tables/dvc.yaml")
+    for name, stage in YAML(typ="safe").load((ROOT / file).read_text())["stages"].items()
+}
+# What cannot alter a result; the values of params.yaml are tracked one by one.
+NO_DEPENDENCIES = [
+    ROOT / name
+    for name in ("pipeline/cli", "ppcn/errors.py", "ppcn/files", "ppcn/machine.py", "ppcn/params")
+]
+MOST = 7
 
 
-def body(name: str) -> dict:
-    return ALL[name].get("do", ALL[name])
+def code(stage: str) -> list[Path]:
+    """The modules and packages that a stage lists."""
+    return [ROOT / dep for dep in ALL[stage]["deps"] if dep.startswith(("pipeline/", "ppcn/"))]
 
 
 def module_of(stage: str) -> Path:
-    return ROOT / "pipeline" / f"{body(stage)['cmd'].split()[3].replace('-', '_')}.py"
+    return ROOT / "pipeline/stages" / f"{ALL[stage]['cmd'].split()[3].replace('-', '_')}.py"
 
 
-def imported(path: Path) -> set[Path]:
-    """Files of this project that one file imports, but for what only explains."""
+def is_in(file: Path, places: list[Path]) -> bool:
+    return any(place in (file, *file.parents) for place in places)
+
+
+@cache
+def imported(path: Path) -> frozenset[Path]:
+    """Files of this project that one file imports where it begins.
+
+    What a function imports by itself serves options that no stage sets.
+    """
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.ImportFrom) and node.module:
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         elif isinstance(node, ast.Import):
@@ -54,9 +55,9 @@ def imported(path: Path) -> set[Path]:
         for name in names:
             base = ROOT / name.replace(".", "/")
             for file in (base.with_suffix(".py"), base / "__init__.py"):
-                if file.is_file() and file.relative_to(ROOT).parts[0] in ("ppcn", "pipeline"):
+                if file.is_file() and name.split(".")[0] in ("ppcn", "pipeline"):
                     found.add(file)
-    return found - {EXPLAIN, ROOT / "ppcn/__init__.py"}
+    return frozenset(found)
 
 
 def closure(path: Path) -> set[Path]:
@@ -65,27 +66,36 @@ def closure(path: Path) -> set[Path]:
         for file in imported(todo.pop()) - seen:
             seen.add(file)
             todo.append(file)
-    return seen
+    return seen - {ROOT / "ppcn/__init__.py", ROOT / "pipeline/__init__.py"}
 
 
 @pytest.mark.parametrize("stage", ALL)
 def test_code_dependencies_are_the_import_closure(stage: str) -> None:
-    listed = {ROOT / dep for dep in body(stage)["deps"] if dep.startswith(CODE)}
-    needed = closure(module_of(stage)) - WITHOUT_EFFECT
-    missing = {f for f in needed if f not in listed and not listed & set(f.parents)}
+    needed = {f for f in closure(module_of(stage)) if not is_in(f, NO_DEPENDENCIES)}
+    missing = {f for f in needed if not is_in(f, code(stage))}
     assert not missing, sorted(str(f.relative_to(ROOT)) for f in missing)
-    resources = {ROOT / "ppcn/templates"}
-    stale = {
-        d for d in listed - resources if d not in needed and d not in {f.parent for f in needed}
-    }
-    assert not stale, sorted(str(f.relative_to(ROOT)) for f in stale)
+    idle = [place for place in code(stage) if not any(is_in(f, [place]) for f in needed)]
+    assert not idle, idle
+
+
+@pytest.mark.parametrize("stage", ALL)
+def test_a_stage_depends_on_few_packages(stage: str) -> None:
+    assert 1 < len(code(stage)) <= MOST
+    assert not [place for place in code(stage) if is_in(place, NO_DEPENDENCIES)]
+
+
+@pytest.mark.parametrize("stage", ["rig", "align", "patches"])
+def test_networks_and_trainings_are_nothing_to_the_data(stage: str) -> None:
+    assert not {ROOT / f"ppcn/{name}" for name in ("networks", "training", "losses.py")} & set(
+        code(stage)
+    )
 
 
 @pytest.mark.parametrize("stage", ALL)
 def test_every_stage_is_described_and_its_parameters_exist(stage: str) -> None:
-    assert body(stage)["desc"]
-    assert stage != "report" or body(stage)["params"] == [{"params.yaml": None}]
-    for dotted in (key for key in body(stage).get("params", []) if isinstance(key, str)):
+    assert ALL[stage]["desc"]
+    assert stage != "report" or ALL[stage]["params"] == [{"params.yaml": None}]
+    for dotted in (key for key in ALL[stage].get("params", []) if isinstance(key, str)):
         model: object = Params
         for part in dotted.partition(".${")[0].split("."):
             if entries := get_args(model):  # a dictionary, whose keys are listed by its type
@@ -99,9 +109,9 @@ def test_every_stage_is_described_and_its_parameters_exist(stage: str) -> None:
 
 def test_the_teacher_does_not_depend_on_distillation() -> None:
     distilling = {"loss", "loss.kd_weight", "loss.distillation"}
-    assert not distilling & set(body("teacher")["params"])
+    assert not distilling & set(ALL["teacher"]["params"])
     named = {name for name in Params.model_fields["loss"].annotation.model_fields}
-    listed = {p.split(".")[1] for p in body("teacher")["params"] if p.startswith("loss.")}
+    listed = {p.split(".")[1] for p in ALL["teacher"]["params"] if p.startswith("loss.")}
     assert listed == named - {"kd_weight", "distillation"}
 
 
@@ -110,224 +120,10 @@ def test_outputs_are_only_what_the_pipeline_makes() -> None:
         outs = [
             path if isinstance(path, str) else next(iter(path))
             for kind in ("outs", "metrics", "plots")
-            for path in body(stage).get(kind, [])
+            for path in ALL[stage].get(kind, [])
         ]
         for path in outs:
             assert path.startswith(("data/", "metrics/", "report/")), path
             assert not path.startswith(("data/sample", "data/dped")), path
             assert "${data." not in path
             assert "${sr." not in path
-
-
-class Project:
-    """A copy of this project in a folder of its own, under git and DVC, with small parameters."""
-
-    def __init__(self, folder: Path, vgg_file: Path) -> None:
-        self.folder = folder
-        binaries = Path(sys.executable).parent
-        self.environment = {
-            **os.environ,
-            "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(folder),
-            "COLUMNS": "300",
-        }
-        tracked = ["dvc.yaml", "params.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore"]
-        tracked += [".gitignore", "pipeline", "ppcn", "tables/dvc.yaml"]
-        for name in tracked:
-            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            copy(ROOT / name, folder / name)
-        (folder / "data/sample").mkdir(parents=True)
-        for scene in ("canyon-wren", "casa-mila", "lake-sherburne", "perched-osprey"):
-            shutil.copy(ROOT / f"data/sample/{scene}.jpg", folder / "data/sample")
-        digest = hashlib.sha256(vgg_file.read_bytes()).hexdigest()
-        own = {"features.source": "file", "features.path": str(vgg_file), "features.sha256": digest}
-        edit_yaml(folder / "params.yaml", {**TINY, **own})
-        self.do("git", "init", "-q")
-        self.do("git", "config", "user.email", "someone@example.org")
-        self.do("git", "config", "user.name", "Someone")
-        self.do("git", "add", "-A")
-        self.do("git", "commit", "-qm", "start")
-
-    def call(self, *command: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True
-        )
-
-    def do(self, *command: str) -> str:
-        """Run a command that must succeed; returns what it printed."""
-        done = self.call(*command)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
-
-    def stages_run(self, output: str) -> set[str]:
-        lines = [line for line in output.splitlines() if line.startswith("Running stage")]
-        return {line.split("'")[1] for line in lines}
-
-    def metrics(self, name: str) -> dict:
-        return json.loads((self.folder / "metrics" / name).read_text())
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, vgg_file: Path) -> Project:
-    """The chain after its first `dvc repro`, committed."""
-    made = Project(tmp_path_factory.mktemp("project"), vgg_file)
-    output = made.do("dvc", "repro")
-    phone = {"align", "patches", "accuracy", "teacher", "student", "evaluate"}
-    assert made.stages_run(output) == {s + "@iphone" if s in phone else s for s in STAGES}
-    made.do("git", "add", "-A")
-    made.do("git", "commit", "-qm", "first run")
-    return made
-
-
-@pytest.mark.slow
-def test_the_chain_writes_tables_that_name_their_protocol(project: Project) -> None:
-    scores = project.metrics("evaluate/iphone.json")
-    assert scores["protocol"] == "pirm2018"
-    assert scores["test_photos"] == 1
-    assert scores["features"]["source"] == "file"
-    assert set(scores["do_nothing"]) == {"psnr", "ssim", "ms_ssim"}
-    assert set(scores["sha256"]) == {"patches", "teacher", "student"}
-    assert project.metrics("accuracy/iphone.json")["crop_error_px"]["median"] < 1
-    page = (project.folder / "report/index.html").read_text()
-    for text in ("pirm2018", "sr_y_shave4", "do nothing", "loss.kd_weight", "data:image/svg+xml"):
-        assert text in page
-    assert "http://" not in page.replace("http://www.w3.org", "")
-    assert "https://" not in page
-    assert not project.do("git", "status", "--porcelain").strip()
-
-
-@pytest.mark.slow
-def test_nothing_runs_twice(project: Project) -> None:
-    assert "up to date" in project.do("dvc", "repro")
-    output = project.do("dvc", "exp", "run", "-S", "loss.kd_weight=75")
-    assert not project.stages_run(output)
-
-
-@pytest.mark.slow
-def test_experiments_run_what_changed_and_are_compared(project: Project) -> None:
-    try:
-        output = project.do("dvc", "exp", "run", "-n", "without-kd", "-S", "loss.kd_weight=0")
-        assert project.stages_run(output) == {"student@iphone", "evaluate@iphone", "report"}
-        table = project.do("dvc", "exp", "show", "--csv")
-        assert "without-kd" in table
-        assert "loss.kd_weight" in table
-        assert "teacher_gain_db" in table
-    finally:
-        project.do("git", "checkout", "-q", ".")
-        project.do("dvc", "checkout", "--allow-missing")
-
-
-@pytest.mark.slow
-def test_a_mistyped_parameter_is_refused(project: Project) -> None:
-    done = project.call("dvc", "exp", "run", "-S", "loss.kd_wieght=1")
-    assert done.returncode != 0
-    assert "kd_wieght" in done.stderr
-    try:
-        done = project.call("dvc", "exp", "run", "-S", "+loss.kd_wieght=1")
-        assert done.returncode != 0
-        assert "the nearest known one is 'loss.kd_weight'" in done.stdout + done.stderr
-    finally:
-        project.do("git", "checkout", "-q", ".")
-        project.do("dvc", "checkout", "--allow-missing")
-
-
-ROWS = {
-    "enhancement": ("ppcn_teacher", "mux_normal", "mux_normal_without_noise"),
-    "distilled": ("ppcn_student", "student_without_tv"),
-    "sr": ("fsrcnn",),
-}
-
-
-@pytest.mark.slow
-def test_the_tables_are_made_on_demand(project: Project) -> None:
-    yaml, path = YAML(), project.folder / "params.yaml"
-    values = yaml.load(path.read_text())
-    for group, kept in ROWS.items():
-        for row in set(values["tables"][group]) - set(kept):
-            del values["tables"][group][row]
-    try:
-        with path.open("w") as file:
-            yaml.dump(values, file)
-        output = project.do("dvc", "repro", "-R", "tables")
-        rows = {stage.split("@")[1] for stage in project.stages_run(output) if "@" in stage}
-        assert rows == {row for rows in ROWS.values() for row in rows} | {"enhancement", "sr"}
-        table = project.metrics("tables/enhancement.json")
-        assert table["protocol"] == "pirm2018"
-        assert list(table["rows"]) == ["do_nothing", *ROWS["enhancement"], *ROWS["distilled"]]
-        assert table["ablation"] == {
-            "mux_normal": ["mux_normal_without_noise"],
-            "ppcn_student": ["student_without_tv"],
-        }
-        figures = {"psnr", "ms_ssim", "niqe", "parameters", "mac_per_pixel", "cpu_ms", "score_a"}
-        assert all(figures <= set(table["rows"][row]) for row in ROWS["enhancement"])
-        page = (project.folder / "metrics/tables/enhancement.md").read_text()
-        assert "| 22.98 | 0.9235 | 6.00 | 1148 |" in page
-        assert "Ablation of the boe loss" in page
-        assert "28.42/0.8104" in (project.folder / "metrics/tables/sr.md").read_text()
-        silent = load_weights(project.folder / f"{MODELS}/mux_normal_without_noise.safetensors", "")
-        assert float(silent[0].noise_deviation) == 0
-        assert "up to date" in project.do("dvc", "repro", "-R", "tables")
-    finally:
-        project.do("git", "checkout", "-q", ".")
-        project.do("git", "clean", "-qfd")
-        project.do("dvc", "checkout", "--allow-missing")
-
-
-def _contents(folder: Path) -> dict[Path, tuple[bytes, int]]:
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
-
-
-@pytest.mark.slow
-def test_nothing_of_the_users_is_changed_or_deleted(project: Project) -> None:
-    """Own photos, own HR photos and imported patches are read, never written."""
-    mine, sharp, dped = (project.folder / name for name in ("my/photos", "my/hr", "data/dped"))
-    for camera in ("iphone", "canon"):
-        shutil.copytree(project.folder / "data/rig" / camera, mine / camera)
-    shutil.copytree(project.folder / "data/sample", sharp)
-    dped.mkdir()
-    shutil.copy(project.folder / "data/patches/iphone.h5", dped)
-    before = {folder: _contents(folder) for folder in (mine, sharp, dped)}
-    changes = ["data.root=my/photos", "data.patches=data/dped"]
-    changes += ["sr.hr_train=my/hr", "sr.hr_valid=my/hr"]
-    settings = [word for change in changes for word in ("-S", change)]
-    try:
-        output = project.do("dvc", "exp", "run", *settings)
-        assert {"align@iphone", "patches@iphone", "teacher@iphone", "lr"} <= project.stages_run(
-            output
-        )
-        assert "is unknown" in output
-        assert project.metrics("accuracy/iphone.json") == {"truth": "unknown", "pairs": 0}
-        project.do("git", "checkout", "-q", ".")
-        project.do("dvc", "checkout", "--allow-missing")
-        assert {folder: _contents(folder) for folder in before} == before
-    finally:
-        project.do("git", "checkout", "-q", ".")
-        shutil.rmtree(project.folder / "my")
-        shutil.rmtree(dped)
-
-
-@pytest.mark.slow
-def test_photos_put_into_the_rigs_folder_are_not_deleted(project: Project) -> None:
-    precious = project.folder / "data/rig/pixel/holiday.jpg"
-    precious.parent.mkdir()
-    precious.write_bytes(b"the only copy")
-    try:
-        edit_yaml(project.folder / "params.yaml", {"seed": 2})
-        done = project.call("dvc", "repro")
-        assert done.returncode != 0
-        assert "holiday.jpg: was not made by the rig" in done.stdout + done.stderr
-        assert precious.read_bytes() == b"the only copy"
-    finally:
-        shutil.rmtree(precious.parent, ignore_errors=True)
-        project.do("git", "checkout", "-q", ".")
-        project.do("dvc", "checkout", "--allow-missing")
-
-
-@pytest.mark.slow
-def test_curves_can_be_drawn(project: Project) -> None:
-    output = project.do("dvc", "plots", "show", "--json")
-    assert "failed to load" not in output
-    assert "Validation PSNR" in output
-    assert "metrics/student/iphone.csv" in output

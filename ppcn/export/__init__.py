@@ -12,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ppcn.devices import evaluating
 from ppcn.errors import UserError
 from ppcn.inference.conversion import quietly
+from ppcn.networks.devices import evaluating
 
 FormatName = Literal["onnx", "openvino", "litert", "coreml", "executorch"]
 Floats = NDArray[np.float32]

@@ -20,11 +20,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, fx, nn
 
-from ppcn.devices import free_bytes
-from ppcn.inference.probe import Probe, picture
-from ppcn.inference.rewriting.lanes import WIDTHS
-from ppcn.inference.rewriting.strips import without_rows_around
-from ppcn.inference.rewriting.sums import with_row_sums
+from ppcn.inference.graph_passes.row_statistics import with_row_sums
+from ppcn.inference.graph_passes.simd_packing import WIDTHS
+from ppcn.inference.graph_passes.valid_rows import without_rows_around
+from ppcn.inference.receptive_field import Probe, picture
 from ppcn.inference.runtimes import Run, Runtime, make_runtime
 from ppcn.inference.segments import (
     PHOTO,
@@ -36,6 +35,7 @@ from ppcn.inference.segments import (
     cut_at_statistics,
 )
 from ppcn.inference.tiles import Grid, Span, choose_strips, choose_tiles, one_span
+from ppcn.networks.devices import free_bytes
 from ppcn.networks.muxdemux import position_noise
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]

@@ -6,11 +6,11 @@ from typing import Literal
 
 from torch import nn
 
-from ppcn.networks.baselines import FSRCNN, SRCNN, VDSR
 from ppcn.networks.dped import Johnson, ResNet
 from ppcn.networks.muxdemux import MuxHighPerformance, MuxNormal
 from ppcn.networks.ppcn import Student, Teacher
-from ppcn.networks.superres import SuperResolver
+from ppcn.networks.ppcn_sr import SuperResolver
+from ppcn.networks.sr_baselines import FSRCNN, SRCNN, VDSR
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,16 @@ class Params(Group):
         return self
 
     @model_validator(mode="after")
+    def _tables_compare_on_a_phone(self) -> "Params":
+        if self.tables.phone not in self.phones:
+            near = difflib.get_close_matches(self.tables.phone, self.phones, n=1, cutoff=0)[0]
+            raise ValueError(
+                f"tables.phone is '{self.tables.phone}', which is not under phones; "
+                f"the nearest is '{near}'"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _recipes_exist(self) -> "Params":
         named = {"loss.recipe": self.loss.recipe}
         for group in ("enhancement", "distilled"):

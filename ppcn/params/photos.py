@@ -46,7 +46,7 @@ class Camera(Group):
 class Rig(Group):
     """`rig`: the virtual camera rig."""
 
-    canon: Camera
+    reference: Camera
 
 
 class Align(Group):

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ppcn.datasets import CropSet, PatchSet
-from ppcn.devices import choose_device, room_on
+from ppcn.dataset.patch_set import CropSet, PatchSet
+from ppcn.dataset.splits import TRAIN
 from ppcn.errors import UserError
+from ppcn.networks.devices import choose_device, room_on
 from ppcn.params import SharpenerTraining
-from ppcn.resize import SCALE
-from ppcn.splits import TRAIN
-from ppcn.training import parallel
+from ppcn.photos.resize import SCALE
+from ppcn.training import distributed
 
 Images = NDArray[np.uint8]
 TURNS = 8
@@ -82,7 +82,7 @@ class Batches:
     """The batches of one training run, by step."""
 
     def __init__(self, source: Source, seed: int) -> None:
-        parallel.check_batch(source.size)
+        distributed.check_batch(source.size)
         self.source, self.seed = source, seed
 
     def from_step(self, first: int, steps: int) -> Generator[Batch, None, None]:
@@ -107,7 +107,7 @@ class Batches:
 
     def _picks(self, step: int) -> list[Pick]:
         picks = self.source.pick(np.random.default_rng([self.seed, step]))
-        return list(parallel.own_part(picks))
+        return list(distributed.own_part(picks))
 
     def _read(self, picks: list[Pick]) -> tuple[Tensor, Tensor]:
         x, y = self.source.read(picks)

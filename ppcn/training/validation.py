@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ppcn.datasets import PatchSet
-from ppcn.devices import choose_device, evaluating, to_tensor
+from ppcn.dataset.patch_set import PatchSet
+from ppcn.dataset.splits import VALIDATION
 from ppcn.errors import UserError
-from ppcn.images import Photo
-from ppcn.resize import SCALE, enlarge
-from ppcn.splits import VALIDATION
+from ppcn.networks.devices import choose_device, evaluating, to_tensor
+from ppcn.photos.decode import Photo
+from ppcn.photos.resize import SCALE, enlarge
 
 Images = NDArray[np.uint8]
 PER_PASS = 16

@@ -10,8 +10,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from ppcn.errors import UserError
+from ppcn.files.safetensors import save_tensors
 from ppcn.networks import NETWORKS
-from ppcn.tensors import save_tensors
 
 # Weights that come with this package.
 SHIPPED = Path(__file__).parent

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from ppcn.inference.conversion import quantise_openvino, to_openvino
-from ppcn.inference.rewriting.activations import without_tanh
-from ppcn.inference.rewriting.concatenation import without_concatenation
-from ppcn.inference.rewriting.lanes import WIDTHS, fill_lanes
-from ppcn.inference.rewriting.layout import TO_FIRST, TO_LAST, with_channels_last
+from ppcn.inference.graph_passes.activations import without_tanh
+from ppcn.inference.graph_passes.channels_last import TO_FIRST, TO_LAST, with_channels_last
+from ppcn.inference.graph_passes.simd_packing import WIDTHS, fill_lanes
+from ppcn.inference.graph_passes.split_concatenation import without_concatenation
 from ppcn.inference.runtimes import Examples, Precision, Run
 from ppcn.inference.segments import Segment
 

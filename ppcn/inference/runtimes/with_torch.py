@@ -6,11 +6,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, fx
 
-from ppcn.devices import choose_device
-from ppcn.inference.rewriting.activations import fuse_activations, without_tanh
-from ppcn.inference.rewriting.lanes import WIDTHS, fill_lanes
+from ppcn.inference.graph_passes.activations import fuse_activations, without_tanh
+from ppcn.inference.graph_passes.simd_packing import WIDTHS, fill_lanes
 from ppcn.inference.runtimes import Examples, Precision, Run
 from ppcn.inference.segments import Segment
+from ppcn.networks.devices import choose_device
 
 
 class TorchRuntime:

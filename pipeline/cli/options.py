@@ -1,0 +1,94 @@
+"""Command-line options and checks that several commands share."""
+
+import difflib
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ppcn.errors import UserError
+from ppcn.params import Params
+
+ParamsFile = Annotated[
+    Path | None,
+    typer.Option("--params", help="Parameter file; params.yaml of this folder by default."),
+]
+Phone = Annotated[str, typer.Option(help="Name of the phone: its folder and its results.")]
+Root = Annotated[Path | None, typer.Option(help="Folder of photo folders; data.root by default.")]
+PatchesFile = Annotated[
+    Path | None, typer.Option(help="Patch set; PHONE.h5 under data.patches by default.")
+]
+Reference = Annotated[
+    str | None, typer.Option(help="Folder name of the better camera; data.reference by default.")
+]
+
+
+def load_params(path: Path | None) -> Params:
+    """Read the parameter file that was named, or this folder's, or the one that was installed.
+
+    Raises:
+        UserError: the file is refused.
+    """
+    if path is None:
+        path = Path("params.yaml")
+        if not path.exists():
+            # Inside the installed package, or at the top of the checkout it was installed from.
+            package = Path(__file__).parents[1]
+            places = (package / "params.yaml", package.parent / "params.yaml")
+            path = next((place for place in places if place.exists()), path)
+            typer.echo(f"no params.yaml here; using {path}")
+    return Params.load(path)
+
+
+def check_phone(params: Params, phone: str, root: Path | None) -> None:
+    """Refuse a phone that params.yaml does not know, unless its folder was named.
+
+    Raises:
+        UserError: naming the nearest known phone.
+    """
+    if phone not in params.phones and root is None:
+        near = nearest(phone, params.phones)
+        raise UserError(
+            f"unknown phone '{phone}'; the nearest of params.yaml is '{near}' "
+            f"(add it under phones:, or name its photos' folder with --root)"
+        )
+
+
+def check_outputs(out: Path, metrics: Path) -> None:
+    """Refuse places that cannot be written, before the work and not after it.
+
+    Raises:
+        UserError: `out` is a folder, or `metrics` is no .json beside which a .csv can lie.
+    """
+    if out.is_dir():
+        raise UserError(f"{out}: is a folder; name a file")
+    if metrics.suffix != ".json":
+        raise UserError(f"{metrics}: must end in .json; a .csv of that name is written beside it")
+    for folder in (out.parent, metrics.parent):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{folder}: cannot be made: {error.strerror}") from None
+        if not os.access(folder, os.W_OK):
+            raise UserError(f"{folder}: cannot be written to")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that is most like a name that a user gave."""
+    return difflib.get_close_matches(name, list(known), n=1, cutoff=0)[0]
+
+
+def parse_size(size: str) -> tuple[int, int]:
+    """Height and width of WIDTHxHEIGHT, px.
+
+    Raises:
+        UserError: it is none, or too small to be a photo's.
+    """
+    found = re.fullmatch(r"(\d+)x(\d+)", size)
+    width, height = (int(group) for group in found.groups()) if found else (0, 0)
+    if min(width, height) < 16:
+        raise UserError(f"--size {size}: give WIDTHxHEIGHT in px, 16x16 or more, such as 1280x720")
+    return height, width

@@ -1,0 +1,47 @@
+"""Stage `evaluate-sr`: the super-resolution network against bicubic on held-out photos."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import ParamsFile, load_params
+from pipeline.cli.progress import counted, showing
+from ppcn.dataset.patch_set import count_photos, read_photos
+from ppcn.evaluation.protocols import bicubic, run_upscaler, score_superres
+from ppcn.files.artifacts import provenance, write_json
+from ppcn.networks.ppcn_sr import SuperResolver
+from ppcn.photos.decode import write_photo
+from ppcn.report.comparison import compare_superres
+from ppcn.weights import load_network
+
+
+def evaluate_sr(
+    weights: Annotated[Path, typer.Option(help="Weights to score.")] = Path(
+        "data/models/sr/ppcn_sr.safetensors"
+    ),
+    valid_set: Annotated[Path, typer.Option("--valid", help="Held-out photos.")] = Path(
+        "data/sr/valid.h5"
+    ),
+    metrics: Annotated[Path, typer.Option(help="Metrics to write.")] = Path(
+        "metrics/evaluate/sr.json"
+    ),
+    pictures: Annotated[Path, typer.Option(help="Folder for pictures.")] = Path("data/pictures/sr"),
+    params_file: ParamsFile = None,
+) -> None:
+    """Score held-out photos on Y (protocol sr_y_shave4) beside bicubic."""
+    params = load_params(params_file)
+    network, _ = load_network(weights, SuperResolver, "ppcn-pipeline sr")
+    upscale = run_upscaler("ppcn_sr", network)
+    with showing("evaluate-sr") as report:
+        photos = ((hr, lr) for _, hr, lr in read_photos(valid_set))
+        scores = score_superres(
+            {"bicubic": bicubic, "ppcn_sr": upscale},
+            counted(photos, count_photos(valid_set), report),
+        )
+    gain = scores["ppcn_sr"]["psnr"] - scores["bicubic"]["psnr"]
+    recorded = provenance(params.seed, {"weights": weights, "valid": valid_set})
+    write_json(metrics, {**scores, "gain_db": gain, **recorded})
+    for stem, hr, lr in read_photos(valid_set):
+        write_photo(pictures / f"{stem}.png", compare_superres(hr, lr, upscale))
+    typer.echo(f"sr: {gain:+.2f} dB against bicubic on {scores['images']} photos")

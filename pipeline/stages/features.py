@@ -1,0 +1,25 @@
+"""Stage `features`: VGG-19's weights for the perceptual losses."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import ParamsFile, load_params
+from ppcn.files.artifacts import write_json
+from ppcn.networks.vgg import fetch_vgg
+
+
+def features(
+    out: Annotated[Path, typer.Option(help="Weights file to write.")] = Path(
+        "data/features/vgg19.safetensors"
+    ),
+    metrics: Annotated[Path, typer.Option(help="Provenance to write.")] = Path(
+        "metrics/features/vgg19.json"
+    ),
+    params_file: ParamsFile = None,
+) -> None:
+    """Fetch VGG-19's weights from the source that params.yaml names, and check their digest."""
+    params = load_params(params_file)
+    typer.echo(f"features: VGG-19 from {params.features.source}")
+    write_json(metrics, fetch_vgg(params.features, out))

@@ -1,0 +1,101 @@
+"""Stage `report`: one self-contained HTML page of everything that was measured."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import ParamsFile, load_params
+from ppcn.errors import UserError
+from ppcn.files.artifacts import read_json, replacing
+from ppcn.report.page import (
+    ALIGNED,
+    CUT,
+    MIME,
+    Picture,
+    Section,
+    Table,
+    curve_picture,
+    file_picture,
+    join_pairs,
+    pair_histograms,
+    poorest_table,
+    quick_looks,
+    read_rows,
+    reason_table,
+    render,
+    score_table,
+    value_table,
+)
+
+
+def report(
+    metrics: Annotated[Path, typer.Option(help="Folder of metrics.")] = Path("metrics"),
+    pictures: Annotated[Path, typer.Option(help="Folder of pictures.")] = Path("data/pictures"),
+    quicklook: Annotated[Path, typer.Option(help="Folder of quick looks.")] = Path(
+        "data/quicklook"
+    ),
+    out: Annotated[Path, typer.Option(help="Page to write.")] = Path("report/index.html"),
+    params_file: ParamsFile = None,
+) -> None:
+    """Write tables, curves and pictures of every phone into one page."""
+    params = load_params(params_file)
+    sections = []
+    for phone in params.phones:
+        sections.append(_enhancement(phone, metrics, pictures))
+        sections.append(_pairs(phone, metrics, quicklook))
+    sections.append(_superres(metrics, pictures))
+    values = value_table("params.yaml", "", params.model_dump())
+    sections.append(Section("Parameters", [values]))
+    with replacing(out) as temporary:
+        temporary.write_text(render(sections), encoding="utf-8")
+    typer.echo(f"report: {out}")
+
+
+def _enhancement(phone: str, metrics: Path, pictures: Path) -> Section:
+    scores = read_json(
+        metrics / f"evaluate/{phone}.json", f"ppcn-pipeline evaluate --phone {phone}"
+    )
+    table = score_table("Enhancement", scores, ("do_nothing", "teacher", "student"))
+    logs = {stage: metrics / stage / f"{phone}.csv" for stage in ("teacher", "student")}
+    curves = curve_picture("Training, and PSNR on the validation photos", logs)
+    return Section(f"Enhancement: {phone}", [table, *_files(pictures / phone), curves])
+
+
+def _pairs(phone: str, metrics: Path, quicklook: Path) -> Section:
+    aligned, cut, truth = (metrics / s / f"{phone}.json" for s in ("align", "patches", "accuracy"))
+    align_by, cut_by, truth_by = (
+        f"ppcn-pipeline {path.parent.name} --phone {phone}" for path in (aligned, cut, truth)
+    )
+    pairs = join_pairs(
+        read_rows(aligned.with_suffix(".csv"), ALIGNED, align_by),
+        read_rows(cut.with_suffix(".csv"), CUT, cut_by),
+    )
+    align, patches = read_json(aligned, align_by), read_json(cut, cut_by)
+    refused, unpaired = align.pop("refused", {}), align.pop("unpaired", {})
+    histograms = patches.pop("histograms", {})
+    blocks: list[Table | Picture] = [
+        value_table("Align", "", align),
+        *reason_table("Refused pairs", refused, aligned),
+        *reason_table("Photos without a partner", unpaired, aligned),
+        value_table("Patches", "", patches),
+        pair_histograms(pairs, histograms, cut, cut_by),
+        poorest_table(pairs, cut.with_suffix(".csv")),
+        *quick_looks(pairs, quicklook / phone, cut_by),
+        value_table("Accuracy", "against the rig's truth", read_json(truth, truth_by)),
+    ]
+    return Section(f"Photo pairs: {phone}", blocks)
+
+
+def _superres(metrics: Path, pictures: Path) -> Section:
+    scores = read_json(metrics / "evaluate/sr.json", "ppcn-pipeline evaluate-sr")
+    table = score_table("Super-resolution x4", scores, ("bicubic", "ppcn_sr"))
+    logs = {"sr": metrics / "sr/ppcn_sr.csv"}
+    curves = curve_picture("Training, and PSNR on held-out photos", logs)
+    return Section("Super-resolution", [table, *_files(pictures / "sr"), curves])
+
+
+def _files(folder: Path) -> list[Picture]:
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; run evaluate and evaluate-sr again")
+    return [file_picture(path) for path in sorted(folder.iterdir()) if path.suffix in MIME]

@@ -1,0 +1,152 @@
+"""Command `doctor`: what is missing on this machine and in this folder, and what mends it."""
+
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distributions, requires, version
+from pathlib import Path
+from typing import Literal
+
+import psutil
+import typer
+from packaging.requirements import Requirement
+
+from pipeline.cli.options import ParamsFile, load_params
+from ppcn.errors import UserError
+from ppcn.machine import free_memory
+from ppcn.params import Params
+from ppcn.photos.decode import list_photos
+
+Mark = Literal["ok", "missing", "note"]
+COLOURS = {"ok": "green", "missing": "red", "note": "yellow"}
+GIGABYTE = 2**30
+# What training and the pipeline's own files need.
+LEAST_MEMORY, LEAST_DISK = 4 * GIGABYTE, 5 * GIGABYTE
+FEATURES = Path("data/features/vgg19.safetensors")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes:
+        mark: whether it is as it should be; a note stops nothing.
+        what: was found.
+        mend: the command or the step that mends it.
+    """
+
+    mark: Mark
+    what: str
+    mend: str = ""
+
+
+def doctor(params_file: ParamsFile = None) -> None:
+    """Look at the machine and this folder; say what is missing, and the command that mends it."""
+    findings = [*_packages(), *_machine(), *_checkout(params_file)]
+    for finding in findings:
+        mark = typer.style(f"{finding.mark:8}", fg=COLOURS[finding.mark])
+        typer.echo(f"{mark}{finding.what}" + (f"\n        {finding.mend}" if finding.mend else ""))
+    if missing := sum(finding.mark == "missing" for finding in findings):
+        raise UserError(f"{missing} things are missing; each line above says what mends it")
+
+
+def _packages() -> Iterator[Finding]:
+    """Libraries: those needed, those that bar each other, and extras."""
+    needed, extras = _requirements()
+    wrong = [problem for requirement in needed if (problem := _problem(requirement))]
+    if wrong:
+        yield Finding("missing", f"libraries: {', '.join(wrong)}", "pip install --upgrade ppcn")
+    else:
+        yield Finding("ok", f"Python {sys.version.split()[0]} and {len(needed)} libraries")
+    wheels = {d.name for d in distributions() if re.match(r"opencv[-_]", d.name, re.IGNORECASE)}
+    if len(wheels) > 1:
+        others = " ".join(sorted(wheels))
+        mend = f"pip uninstall {others}; pip install opencv-contrib-python"
+        yield Finding("missing", f"one OpenCV instead of {len(wheels)} in one place", mend)
+    for extra, requirements in sorted(extras.items()):
+        if any(_problem(requirement) for requirement in requirements):
+            yield Finding("note", f"extra {extra} is not installed", f"pip install 'ppcn[{extra}]'")
+        else:
+            yield Finding("ok", f"extra {extra}")
+
+
+def _requirements() -> tuple[list[Requirement], dict[str, list[Requirement]]]:
+    """What is always needed, and what each extra asks for."""
+    everything = [Requirement(line) for line in requires("ppcn") or []]
+    needed = [r for r in everything if r.marker is None or r.marker.evaluate({"extra": ""})]
+    extras: dict[str, list[Requirement]] = {}
+    for requirement in everything:
+        named = re.search(r"extra == ['\"](\w+)['\"]", str(requirement.marker))
+        if named and named[1] != "dev" and requirement.name != "ppcn":
+            extras.setdefault(named[1], []).append(requirement)
+    return needed, extras
+
+
+def _problem(requirement: Requirement) -> str:
+    """What is wrong with an installed library, if anything."""
+    try:
+        found = version(requirement.name)
+    except PackageNotFoundError:
+        return f"{requirement.name} is not installed"
+    fits = requirement.specifier.contains(found, prereleases=True)
+    return "" if fits else f"{requirement.name} {found} is not {requirement.specifier}"
+
+
+def _machine() -> Iterator[Finding]:
+    """Memory, disk, processor, GPU, programs."""
+    import torch
+
+    memory, disk = free_memory(), shutil.disk_usage(".").free
+    for what, found, least in (("memory", memory, LEAST_MEMORY), ("disk", disk, LEAST_DISK)):
+        enough = found >= least
+        mend = "" if enough else f"free some; {least / GIGABYTE:.0f} GB are comfortable"
+        text = f"{found / GIGABYTE:.1f} GB of {what} free"
+        yield Finding("ok" if enough else "note", text, mend)
+    yield Finding("ok", f"{psutil.cpu_count()} cores, torch {torch.__version__}")
+    if torch.cuda.is_available():
+        yield Finding("ok", torch.cuda.get_device_name())
+    else:
+        yield Finding("note", "no GPU that torch can use; everything works, training takes longer")
+    if not shutil.which("git"):
+        yield Finding("missing", "git, which DVC works with", "apt install git")
+
+
+def _checkout(params_file: Path | None) -> Iterator[Finding]:
+    """Parameters, photos, DVC, features."""
+    try:
+        params = load_params(params_file)
+    except UserError as error:
+        yield Finding("missing", str(error))
+        return
+    if Path("dvc.yaml").is_file():
+        if Path(".dvc").is_dir():
+            yield Finding("ok", "pipeline with DVC", "dvc repro")
+        else:
+            yield Finding("missing", "DVC is not set up here", "dvc init")
+    else:
+        yield Finding("note", "no dvc.yaml here; commands work, dvc repro does not")
+    yield from _photos(params)
+    if not FEATURES.is_file():
+        yield Finding("note", f"{FEATURES}, which training needs", "ppcn-pipeline features")
+
+
+def _photos(params: Params) -> Iterator[Finding]:
+    """Folders of every phone and of the better camera."""
+    root = Path(params.data.root)
+    reference = _stems(root / params.data.reference)
+    for phone in params.phones:
+        pairs = _stems(root / phone) & reference
+        if pairs:
+            yield Finding("ok", f"{len(pairs)} pairs of photos of {phone}")
+        elif str(root) == "data/rig":
+            mend = "ppcn-pipeline rig (dvc repro does it), or name your photos with data.root"
+            yield Finding("note", f"no photos of {phone} yet", mend)
+        else:
+            mend = f"put photos of one name into {root / phone} and {root / params.data.reference}"
+            yield Finding("missing", f"pairs of photos of {phone}", mend)
+
+
+def _stems(folder: Path) -> set[str]:
+    return set(list_photos(folder)) if folder.is_dir() else set()

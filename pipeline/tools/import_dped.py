@@ -1,0 +1,41 @@
+"""Command `import-dped`: DPED's released patches as a patch set of this project."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import ParamsFile, Phone, load_params
+from pipeline.cli.progress import showing
+from ppcn.dataset.dped import STEMS, find_released_pairs, read_released_patch
+from ppcn.dataset.patch_set import PatchWriter
+from ppcn.files.artifacts import create_hdf5
+
+
+def import_dped(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="DPED's folder of one phone, or the one above.")
+    ],
+    phone: Phone,
+    out: Annotated[Path | None, typer.Option(help="data/dped/PHONE.h5 by default.")] = None,
+    params_file: ParamsFile = None,
+) -> None:
+    """Read DPED's training_data and test_data folders into one patch set.
+
+    Train on it with: dvc exp run -S data.patches=data/dped
+    """
+    params = load_params(params_file)
+    pairs = find_released_pairs(folder, phone, params.data.reference)
+    attributes = {
+        "phone": phone,
+        "reference": params.data.reference,
+        "params": {"size": params.patches.size},
+        "refused": {},
+    }
+    out = out or Path(f"data/dped/{phone}.h5")
+    with showing(f"import {phone}") as report, create_hdf5(out, attributes) as file:
+        writer = PatchWriter(file, STEMS, params.patches.size)
+        for done, pair in enumerate(pairs, start=1):
+            writer.add(pair.photo, pair.split, [read_released_patch(pair, params.patches.size)])
+            report(done, len(pairs), {})
+    typer.echo(f"{out}: {len(pairs)} pairs; train on them with -S data.patches={out.parent}")

@@ -1,0 +1,133 @@
+"""The HDF5 schema of alignments: one group per stem, geometry only, read one at a time.
+
+Each group holds the datasets `homography` (3, 3), `displacement` (rows, columns, 2) float16 and
+`crop`, the other fields of an Alignment as attributes, and as `phone_file` and `dslr_file` the
+photos, relative to the folder of photo folders where they lie in it, with the digests of both.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from ppcn.dataset.pairs import Pair
+from ppcn.errors import UserError
+from ppcn.files.artifacts import create_hdf5, open_hdf5
+from ppcn.registration.geometry import OK, Alignment
+
+ALIGNED_BY = "ppcn-pipeline align"
+NUMBERS = ("matches", "inliers", "residual_px", "agreement", "step")
+
+
+class AlignmentWriter:
+    """Adds one alignment after another to an open HDF5 file."""
+
+    def __init__(self, file: h5py.File, root: Path) -> None:
+        self.file = file
+        self.root = root
+
+    def add(self, pair: Pair, found: Alignment, digests: Sequence[str]) -> None:
+        """Store the geometry of one pair; no pixels are stored.
+
+        Args:
+            pair: the photos.
+            found: their alignment.
+            digests: of the phone's photo and the DSLR's; empty where they cannot be read.
+        """
+        group = self.file.create_group(pair.stem)
+        group["homography"] = found.homography.astype(np.float64)
+        fields = np.asarray(found.displacement, np.float16)
+        packing = {"compression": "gzip", "shuffle": True} if fields.size else {}
+        group.create_dataset("displacement", data=fields, **packing)
+        group["crop"] = np.array(found.crop, np.int64)
+        group.attrs["status"] = found.status
+        for name in NUMBERS:
+            group.attrs[name] = getattr(found, name)
+        group.attrs["phone_size"] = np.array(found.phone_size, np.int64)
+        group.attrs["dslr_size"] = np.array(found.dslr_size, np.int64)
+        for name, path in (("phone_file", pair.phone), ("dslr_file", pair.dslr)):
+            inside = path.is_relative_to(self.root)
+            group.attrs[name] = str(path.relative_to(self.root) if inside else path)
+        group.attrs["sha256"] = list(digests)
+
+
+@contextmanager
+def create_alignments(
+    path: Path, root: Path, attributes: Mapping[str, Any]
+) -> Iterator[AlignmentWriter]:
+    """Yield a writer whose file becomes `path` if the block succeeds.
+
+    Args:
+        path: the file.
+        root: the folder of photo folders.
+        attributes: of the file.
+    """
+    with create_hdf5(path, attributes) as file:
+        yield AlignmentWriter(file, root)
+
+
+class AlignmentSet:
+    """An open file of alignments, by stem in sorted order."""
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        self.path = path
+        self._file = file
+
+    @property
+    def reference(self) -> str:
+        """Folder name of the better camera."""
+        return str(self._file.attrs["reference"])
+
+    @cached_property
+    def status(self) -> dict[str, str]:
+        """By stem, the reason of refusal or "ok" (geometry.OK)."""
+        try:
+            return {stem: str(group.attrs["status"]) for stem, group in self._file.items()}
+        except (KeyError, AttributeError):
+            raise self._foreign() from None
+
+    @property
+    def aligned(self) -> list[str]:
+        """Stems of the pairs that may be used."""
+        return [stem for stem, status in self.status.items() if status == OK]
+
+    def __getitem__(self, stem: str) -> Alignment:
+        """The alignment of one pair."""
+        try:
+            group = self._file[stem]
+            values = {name: group.attrs[name].item() for name in NUMBERS}
+            for name in ("phone_size", "dslr_size"):
+                values[name] = tuple(group.attrs[name].tolist())
+            values["homography"] = group["homography"][()]
+            values["displacement"] = group["displacement"][()].astype(np.float32)
+            values["crop"] = tuple(group["crop"][()].tolist())
+            return Alignment(str(group.attrs["status"]), **values)
+        except (KeyError, AttributeError):
+            raise self._foreign() from None
+
+    def pair(self, stem: str, root: Path) -> Pair:
+        """The photos of one pair, under the folder of photo folders."""
+        files = (root / str(self._file[stem].attrs[name]) for name in ("phone_file", "dslr_file"))
+        return Pair(stem, *files)
+
+    def digests(self, stem: str) -> list[str]:
+        """The digests of the photos that were aligned."""
+        return [str(digest) for digest in self._file[stem].attrs["sha256"]]
+
+    def _foreign(self) -> UserError:
+        return UserError(f"{self.path}: not an alignment file; remake it with '{ALIGNED_BY}'")
+
+
+@contextmanager
+def open_alignments(path: Path) -> Iterator[AlignmentSet]:
+    """Open what `create_alignments` wrote.
+
+    Raises:
+        UserError: the file is missing, unfinished or of another kind.
+    """
+    with open_hdf5(path, ALIGNED_BY) as file:
+        yield AlignmentSet(path, file)

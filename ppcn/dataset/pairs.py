@@ -1,0 +1,292 @@
+"""Photo pairs of two cameras: which photos belong together."""
+
+import csv
+import difflib
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ppcn.errors import UserError
+from ppcn.photos.decode import capture_time, list_photos, photo_size
+
+# Fewer pairs by time than this share of the smaller folder may be chance: within 2 s, clocks that
+# differ still pair a quarter of photos taken every 14 s.
+FEW = 0.25
+# What a worker needs besides its photos, and for every pixel of the two photos, bytes.
+BYTES_OF_A_WORKER, BYTES_PER_PIXEL = 250e6, 23
+LONGEST_STEM = 240
+EPOCH = datetime(1970, 1, 1)
+MICROSECOND = timedelta(microseconds=1)
+
+Found = tuple[list["Pair"], dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two photos of the same moment."""
+
+    stem: str
+    phone: Path
+    dslr: Path
+
+
+def memory_of(pairs: Sequence[Pair]) -> int:
+    """Bytes that a worker needs for the largest of some pairs; unreadable photos do not count."""
+    most = 0
+    for pair in pairs:
+        with suppress(UserError):
+            most = max(most, sum(prod(photo_size(path)) for path in (pair.phone, pair.dslr)))
+    return round(BYTES_OF_A_WORKER + BYTES_PER_PIXEL * most)
+
+
+def find_pairs(
+    root: Path,
+    phone: str,
+    reference: str,
+    by: str = "stem",
+    tolerance: float = 2.0,
+    clock_offset: float = 0.0,
+) -> Found:
+    """Find the photos of a phone and of the reference camera that belong together.
+
+    Args:
+        root: the folder that holds a folder for each camera.
+        phone: the phone's folder name.
+        reference: the camera's folder name.
+        by: "stem" pairs files of one name, whatever their ending; "time" pairs photos that are
+            each other's nearest by EXIF capture time; a path ending in .csv is a manifest with
+            the columns phone and reference (paths relative to `root`) and optionally stem,
+            looked for in the working folder, then in `root`.
+        tolerance: s between the capture times of a pair, at most.
+        clock_offset: s to add to the phone's capture times.
+
+    Returns:
+        The pairs in order of their stems, and for each photo without a partner, by its path
+        relative to `root`, the reason. Photos that a manifest does not name are not listed.
+
+    Raises:
+        UserError: `by` is none of these; a folder is missing or empty; there is no pair, or by
+            time so few that the clocks must differ; the manifest is missing or refused.
+    """
+    if by == "stem":
+        pairs, unpaired = _by_stem(root, phone, reference)
+    elif by == "time":
+        pairs, unpaired = _by_time(root, phone, reference, tolerance, clock_offset)
+    elif by.lower().endswith(".csv"):
+        pairs, unpaired = _by_manifest(root, by), {}
+    else:
+        near = difflib.get_close_matches(by, ["stem", "time"], n=1, cutoff=0)[0]
+        raise UserError(
+            f"data.pair_by is '{by}'; it must be stem, time or a manifest ending in .csv; "
+            f"the nearest is '{near}'"
+        )
+    return sorted(pairs, key=lambda pair: pair.stem), dict(sorted(unpaired.items()))
+
+
+def _by_stem(root: Path, phone: str, reference: str) -> Found:
+    phones, dslrs = list_photos(root / phone), list_photos(root / reference)
+    pairs = [Pair(stem, phones[stem], dslrs[stem]) for stem in phones.keys() & dslrs.keys()]
+    if not pairs:
+        raise UserError(
+            f"{root}: no photo of {phone}/ has the same name as one of {reference}/; pairs are "
+            "matched by file name without its ending, unless data.pair_by says otherwise"
+        )
+    unpaired = {}
+    for folder, own, other, others in (
+        (phone, phones, reference, dslrs),
+        (reference, dslrs, phone, phones),
+    ):
+        for stem in own.keys() - others.keys():
+            unpaired[f"{folder}/{own[stem].name}"] = f"{other} has no photo of that name"
+    return pairs, unpaired
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Capture times of one camera's photos.
+
+    Attributes:
+        names: paths relative to the root.
+        local: (N,) int64, the camera's clock in microseconds since 1970.
+        utc: (N,) int64, the same in UTC where the offset is known.
+        zoned: (N,) bool, where it is known.
+    """
+
+    names: list[str]
+    local: NDArray[np.int64]
+    utc: NDArray[np.int64]
+    zoned: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Nearest:
+    """The other camera's photos nearest in time: one, or two of those that are equally near."""
+
+    indices: list[int]
+    gap: int  # microseconds from the photo to them
+
+
+def _by_time(
+    root: Path, phone: str, reference: str, tolerance: float, clock_offset: float
+) -> Found:
+    phones, unpaired = _read_moments(root, phone, clock_offset)
+    dslrs, undated = _read_moments(root, reference, 0.0)
+    unpaired |= undated
+    to_dslr, to_phone = _nearest(phones, dslrs), _nearest(dslrs, phones)
+    pairs = []
+    for index, name in enumerate(phones.names):
+        reason = _why_alone(index, phones, dslrs, to_dslr, to_phone, tolerance)
+        if reason:
+            unpaired[name] = reason
+        else:
+            partner = dslrs.names[to_dslr[index].indices[0]]
+            pairs.append(Pair(Path(name).stem, root / name, root / partner))
+    for index, name in enumerate(dslrs.names):
+        if reason := _why_alone(index, dslrs, phones, to_phone, to_dslr, tolerance):
+            unpaired[name] = reason
+    if len(pairs) < max(1.0, FEW * min(len(phones.names), len(dslrs.names))):
+        lag, agreeing = _most_common_lag(phones, dslrs, tolerance)
+        raise UserError(
+            f"{root}: only {len(pairs)} of {len(phones.names)} photos of {phone}/ pair with one "
+            f"of {reference}/ within {tolerance:g} s (data.pair_tolerance); most, {agreeing}, "
+            f"would if {lag:+.1f} s were added to data.clock_offset ({clock_offset:g} s); if the "
+            "clocks do not differ so, name a manifest as data.pair_by"
+        )
+    return pairs, unpaired
+
+
+def _read_moments(root: Path, folder: str, offset: float) -> tuple[_Moments, dict[str, str]]:
+    """Capture times of a folder, `offset` s added, and why photos have none."""
+    times: dict[str, datetime] = {}
+    undated: dict[str, str] = {}
+    for photo in list_photos(root / folder).values():
+        name = f"{folder}/{photo.name}"
+        try:
+            time = capture_time(photo)
+        except UserError as error:
+            undated[name] = str(error)
+            continue
+        if time is None:
+            undated[name] = "no readable EXIF capture time"
+        else:
+            times[name] = time
+    if not times:
+        name, reason = next(iter(undated.items()))
+        raise UserError(
+            f"{root}: no photo of {folder}/ has a capture time ({name}: {reason}); pair by stem "
+            "or with a manifest, see data.pair_by"
+        )
+    shift = round(offset * 1e6)
+    local = [(time.replace(tzinfo=None) - EPOCH) // MICROSECOND + shift for time in times.values()]
+    zones = [time.utcoffset() for time in times.values()]
+    ahead = [0 if zone is None else zone // MICROSECOND for zone in zones]
+    known = np.array([zone is not None for zone in zones])
+    clock = np.array(local, np.int64)
+    return _Moments(list(times), clock, clock - np.array(ahead, np.int64), known), undated
+
+
+def _nearest(own: _Moments, other: _Moments) -> list[_Nearest]:
+    """For each photo of `own` the nearest of `other`: in UTC where both know it, else by clock."""
+    found = []
+    for local, utc, zoned in zip(own.local, own.utc, own.zoned, strict=True):
+        gaps = np.where(other.zoned & zoned, other.utc - utc, other.local - local)
+        distances = np.abs(gaps)
+        indices = np.flatnonzero(distances == distances.min())
+        found.append(_Nearest(indices[:2].tolist(), int(gaps[indices[0]])))
+    return found
+
+
+def _most_common_lag(own: _Moments, other: _Moments, tolerance: float) -> tuple[float, int]:
+    """By how many seconds most photos of `own` are before one of `other`, and how many are."""
+    lags = np.sort((other.local[None] - own.local[:, None]).ravel())
+    reach = max(1, round(2 * tolerance * 1e6))
+    within = np.searchsorted(lags, lags + reach, side="right") - np.arange(len(lags))
+    first = int(within.argmax())
+    return float(np.median(lags[first : first + within[first]])) / 1e6, int(within[first])
+
+
+def _why_alone(
+    index: int,
+    own: _Moments,
+    other: _Moments,
+    to_other: list[_Nearest],
+    to_own: list[_Nearest],
+    tolerance: float,
+) -> str | None:
+    """Why a photo of `own` has no partner; None where it has one."""
+    near = to_other[index]
+    names = [other.names[i] for i in near.indices]
+    if abs(near.gap) > round(tolerance * 1e6):
+        return f"the nearest, {names[0]}, was taken {abs(near.gap) / 1e6:.2f} s apart"
+    if len(names) > 1:
+        return f"{names[0]} and {names[1]} are equally near"
+    rivals = [own.names[i] for i in to_own[near.indices[0]].indices if i != index]
+    return f"{names[0]} is as near or nearer to {rivals[0]}" if rivals else None
+
+
+def _by_manifest(root: Path, by: str) -> list[Pair]:
+    manifest = next((path for path in (Path(by), root / by) if path.is_file()), None)
+    if manifest is None:
+        raise UserError(f"{by}: no such manifest, neither here nor in {root}; see data.pair_by")
+    pairs: list[Pair] = []
+    listed: dict[Path | str, int] = {}
+    for line, row in _read_manifest(manifest):
+        where = f"{manifest}, line {line}"
+        photos = [root / row["phone"], root / row["reference"]]
+        stem = row.get("stem") or photos[0].stem
+        for photo in photos:
+            if not photo.is_file():
+                raise UserError(f"{where}: no photo {photo}")
+        if stem in (".", "..") or "/" in stem or "\0" in stem or len(stem.encode()) > LONGEST_STEM:
+            raise UserError(
+                f"{where}: the stem {stem[:40]!a} cannot name a file; leave '/' out and use "
+                f"at most {LONGEST_STEM} bytes"
+            )
+        keys: list[Path | str] = [*(photo.resolve() for photo in photos), stem]
+        for key in keys:
+            if key in listed:
+                what = f"the stem '{key}'" if key == stem else key
+                raise UserError(f"{where}: {what} is already in line {listed[key]}")
+            listed[key] = line
+        pairs.append(Pair(stem, *photos))
+    if not pairs:
+        raise UserError(f"{manifest}: names no pair; write one in each line below the header")
+    return pairs
+
+
+def _read_manifest(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows of a manifest by column, each with its line number."""
+    reader = csv.reader(io.StringIO(_read_text(manifest), newline=""), strict=True)
+    try:
+        header = [cell.strip() for cell in next(reader, [])]
+        if sorted(header) not in (["phone", "reference"], ["phone", "reference", "stem"]):
+            raise UserError(
+                f"{manifest}, line 1: the header must be phone,reference or "
+                f"phone,reference,stem, not '{','.join(header)}'"
+            )
+        for cells in filter(None, reader):
+            if len(cells) != len(header):
+                counts = f"{len(cells)} cells below {len(header)} columns"
+                raise UserError(f"{manifest}, line {reader.line_num}: {counts}")
+            row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise UserError(f"{manifest}, line {reader.line_num}: no CSV ({error})") from None
+
+
+def _read_text(manifest: Path) -> str:
+    try:
+        data = manifest.read_bytes()
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise UserError(f"{manifest}, line {line}: not UTF-8; save it as such") from None
+    except OSError as error:
+        raise UserError(f"{manifest}: cannot be read ({error.strerror})") from None

@@ -1,0 +1,305 @@
+"""The HDF5 schemas that training reads: patch sets and super-resolution crops and photos.
+
+`data/patches/<phone>.h5` holds datasets of equal length N, one chunk per patch: `phone` and `dslr`
+(N, S, S, 3) uint8, and the fields of `PATCH_FIELDS`; `photo` indexes the dataset `stems`. Its
+attribute `cameras` names the models that EXIF gives for `phone` and `dslr`.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ppcn.errors import UserError
+from ppcn.files.artifacts import create_hdf5, open_hdf5
+from ppcn.photos.decode import Photo
+
+PATCHES_BY = "ppcn-pipeline patches"
+LR_BY = "ppcn-pipeline lr"
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One accepted pair of windows.
+
+    Attributes:
+        phone: (S, S, 3) uint8 RGB, the phone's own pixels.
+        dslr: (S, S, 3) uint8 RGB, warped from the DSLR's photo.
+        xy: top-left corner in phone pixels.
+        shift: (dx, dy) px by which the search corrected the alignment.
+        rotation: degrees by which the search corrected the alignment.
+        ncc: normalised cross-correlation of the two grey patches as stored.
+    """
+
+    phone: Photo
+    dslr: Photo
+    xy: tuple[int, int]
+    shift: tuple[float, float]
+    rotation: float
+    ncc: float
+
+
+PIXELS = ("phone", "dslr")
+PATCH_FIELDS = {
+    "photo": ((), np.int32),
+    "xy": ((2,), np.int32),
+    "shift": ((2,), np.float32),
+    "rotation": ((), np.float32),
+    "ncc": ((), np.float32),
+    "split": ((), np.uint8),
+}
+# Of a patch itself, whatever set it is in.
+OWN_FIELDS = [name for name in PATCH_FIELDS if name not in ("photo", "split")]
+
+
+class PatchWriter:
+    """Appends the patches of one photo after another to an open HDF5 file."""
+
+    def __init__(self, file: h5py.File, stems: Sequence[str], size: int) -> None:
+        self.file = file
+        self.count = 0
+        file.create_dataset("stems", data=[stem.encode() for stem in stems], dtype="S255")
+        for name in PIXELS:
+            _create_rows(file, name, (size, size, 3), np.uint8, per_chunk=1)
+        for name, (shape, kind) in PATCH_FIELDS.items():
+            _create_rows(file, name, shape, kind, per_chunk=4096)
+
+    def add(self, photo: int, split: int, patches: Sequence[Patch]) -> None:
+        """Append patches that were cut from the photo with index `photo`."""
+        rows = self._grow(len(patches))
+        for name in PIXELS:
+            chunks = self.file[name].id
+            for row, patch in zip(rows, patches, strict=True):
+                chunks.write_direct_chunk((row, 0, 0, 0), getattr(patch, name).tobytes())
+        for name in OWN_FIELDS:
+            self._fill(name, rows, [getattr(patch, name) for patch in patches])
+        self._fill("photo", rows, photo)
+        self._fill("split", rows, split)
+
+    def copy(self, photo: int, split: int, patches: "PatchSet", seen: set[bytes]) -> int:
+        """Append the patches of another set as the photo with index `photo`.
+
+        Patches whose phone pixels are in `seen` are left out; the others are added to it.
+
+        Returns:
+            The number of patches that were left out.
+        """
+        fresh = {}
+        for source in range(len(patches.ncc)):
+            pixels = patches.raw("phone", source)
+            digest = hashlib.sha256(pixels).digest()
+            if digest not in seen:
+                seen.add(digest)
+                fresh[source] = pixels
+        rows = self._grow(len(fresh))
+        for row, (source, pixels) in zip(rows, fresh.items(), strict=True):
+            raw = {"phone": pixels, "dslr": patches.raw("dslr", source)}
+            for name in PIXELS:
+                self.file[name].id.write_direct_chunk((row, 0, 0, 0), raw[name])
+        for name in OWN_FIELDS:
+            self._fill(name, rows, patches.field(name)[list(fresh)])
+        self._fill("photo", rows, photo)
+        self._fill("split", rows, split)
+        return len(patches.ncc) - len(fresh)
+
+    def _grow(self, more: int) -> range:
+        """Make room for more rows; returns their numbers."""
+        rows = range(self.count, self.count + more)
+        for name in (*PIXELS, *PATCH_FIELDS):
+            self.file[name].resize(rows.stop, axis=0)
+        self.count = rows.stop
+        return rows
+
+    def _fill(self, name: str, rows: range, values: object) -> None:
+        if rows:
+            self.file[name][rows.start : rows.stop] = values
+
+
+def _create_rows(
+    file: h5py.File, name: str, shape: tuple[int, ...], kind: np.typing.DTypeLike, per_chunk: int
+) -> None:
+    """An empty dataset whose first axis grows."""
+    sizes = {"shape": (0, *shape), "maxshape": (None, *shape), "chunks": (per_chunk, *shape)}
+    file.create_dataset(name, dtype=kind, **sizes)
+
+
+class PatchSet:
+    """An open patch set; pixels are read as they are asked for."""
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        self.path = path
+        self._file = file
+        try:
+            self.stems = [stem.decode() for stem in file["stems"]]
+            self.photo, self.split, self.ncc = (file[n][()] for n in ("photo", "split", "ncc"))
+            self.size = int(file["phone"].shape[1])
+            # Sets made of photos whose cameras are unknown name none.
+            self.cameras: dict[str, list[str]] = json.loads(file.attrs.get("cameras", "{}"))
+        except KeyError:
+            raise UserError(f"{path}: not a patch set; remake it with '{PATCHES_BY}'") from None
+
+    def of_split(self, split: int, name: str) -> NDArray[np.int64]:
+        """Indices of the patches of one split.
+
+        Raises:
+            UserError: the split is empty.
+        """
+        indices = np.flatnonzero(self.split == split)
+        if not len(indices):
+            raise UserError(
+                f"{self.path}: has no {name} patches; add photos or change patches.split"
+            )
+        return indices
+
+    def windows_of(self, stem: str) -> list[tuple[NDArray[np.int32], NDArray[np.float32], float]]:
+        """Top-left corner, shift and rotation of every patch of one photo.
+
+        Raises:
+            UserError: the set was cut before that photo was there.
+        """
+        if stem not in self.stems:
+            raise UserError(f"{self.path}: does not know {stem}; remake it with '{PATCHES_BY}'")
+        rows = np.flatnonzero(self.photo == self.stems.index(stem))
+        xy, shift, rotation = (self.field(name) for name in ("xy", "shift", "rotation"))
+        return [(xy[row], shift[row], float(rotation[row])) for row in rows]
+
+    def field(self, name: str) -> NDArray[np.generic]:
+        """One of PATCH_FIELDS, for all patches."""
+        return self._file[name][()]
+
+    def extra(self, name: str) -> NDArray[np.generic]:
+        """A dataset that the file holds besides the patches."""
+        return self._file[name][()]
+
+    def raw(self, name: str, row: int) -> bytes:
+        """The bytes of one patch of "phone" or "dslr" as they are stored."""
+        return self._file[name].id.read_direct_chunk((row, 0, 0, 0))[1]
+
+    def pairs(self, indices: Iterable[int]) -> Iterator[tuple[Photo, Photo]]:
+        """Phone and DSLR patch at each of `indices`, one pair after another."""
+        for index in indices:
+            phone, dslr = self.read([int(index)])
+            yield phone[0], dslr[0]
+
+    def read(self, indices: Iterable[int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Phone and DSLR patches (N, S, S, 3) uint8 at `indices`."""
+        wanted = list(indices)
+        found = []
+        for name in PIXELS:
+            dataset = self._file[name]
+            out = np.empty((len(wanted), *dataset.shape[1:]), np.uint8)
+            for row, index in enumerate(wanted):
+                dataset.read_direct(out, np.s_[index], np.s_[row])
+            found.append(out)
+        return found[0], found[1]
+
+
+@contextmanager
+def open_patches(path: Path) -> Iterator[PatchSet]:
+    """Open a patch set for reading.
+
+    Raises:
+        UserError: the file is missing, unfinished or of another kind.
+    """
+    with open_hdf5(path, PATCHES_BY) as file:
+        yield PatchSet(path, file)
+
+
+def save_crops(
+    path: Path, crops: Iterable[tuple[int, Photo, Photo]], stems: Sequence[str], size: int
+) -> int:
+    """Write training crops: `hr` (N, size, size, 3), `lr` a quarter of that, `photo`, `stems`.
+
+    Args:
+        path: the file.
+        crops: photo index, HR crop and LR crop.
+        stems: names of the photos.
+        size: side of an HR crop, px.
+
+    Returns:
+        The number of crops.
+    """
+    count = 0
+    with create_hdf5(path, {}) as file:
+        file.create_dataset("stems", data=[stem.encode() for stem in stems], dtype="S255")
+        _create_rows(file, "photo", (), np.int32, per_chunk=4096)
+        for name, side in (("hr", size), ("lr", size // 4)):
+            _create_rows(file, name, (side, side, 3), np.uint8, per_chunk=1)
+        for count, (photo, hr, lr) in enumerate(crops, start=1):
+            for name, value in (("photo", photo), ("hr", hr), ("lr", lr)):
+                file[name].resize(count, axis=0)
+                file[name][count - 1] = value
+        if not count:
+            raise UserError(f"no training photo is {size} px high and wide; lower sr.crop")
+    return count
+
+
+def save_photos(path: Path, photos: Iterable[tuple[str, Photo, Photo]]) -> int:
+    """Write whole photos: one group per stem with `hr` and `lr`; returns their number."""
+    with create_hdf5(path, {}) as file:
+        for stem, hr, lr in photos:
+            group = file.create_group(stem)
+            group.create_dataset("hr", data=hr)
+            group.create_dataset("lr", data=lr)
+        return len(file)
+
+
+class CropSet:
+    """An open set of super-resolution crops."""
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        if "hr" not in file or "lr" not in file:
+            raise UserError(f"{path}: not a set of crops; remake it with '{LR_BY}'")
+        self._file = file
+
+    def __len__(self) -> int:
+        return int(self._file["hr"].shape[0])
+
+    @property
+    def size(self) -> int:
+        """Side of an HR crop, px."""
+        return int(self._file["hr"].shape[1])
+
+    def read(self, index: int) -> tuple[Photo, Photo]:
+        """The HR and LR crop at `index`."""
+        return self._file["hr"][index], self._file["lr"][index]
+
+    def read_part(self, part: slice) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """LR crops (N, size / 4, size / 4, 3) and HR crops (N, size, size, 3)."""
+        return self._file["lr"][part], self._file["hr"][part]
+
+
+@contextmanager
+def open_crops(path: Path) -> Iterator[CropSet]:
+    """Open training crops for reading.
+
+    Raises:
+        UserError: the file is missing, unfinished or of another kind.
+    """
+    with open_hdf5(path, LR_BY) as file:
+        yield CropSet(path, file)
+
+
+def count_photos(path: Path) -> int:
+    """Number of photos that `save_photos` wrote."""
+    with open_hdf5(path, LR_BY) as file:
+        return len(file)
+
+
+def read_photos(path: Path) -> Iterator[tuple[str, Photo, Photo]]:
+    """Stem, HR and LR photo of every photo that `save_photos` wrote.
+
+    Raises:
+        UserError: the file is missing, unfinished or of another kind.
+    """
+    with open_hdf5(path, LR_BY) as file:
+        for stem, group in file.items():
+            if not isinstance(group, h5py.Group):
+                raise UserError(f"{path}: not a set of held-out photos; remake it with '{LR_BY}'")
+            yield stem, group["hr"][()], group["lr"][()]

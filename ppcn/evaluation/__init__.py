@@ -1,0 +1,1 @@
+"""How good, how large and how fast: metrics, protocols, timing and the papers' tables."""

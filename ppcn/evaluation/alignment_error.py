@@ -1,0 +1,51 @@
+"""How far an alignment is from the truth, where the truth is known (the virtual rig)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ppcn.dataset.extract import window_points
+from ppcn.registration.geometry import Alignment, Array
+from ppcn.rig.camera import Pose, pixel_grid
+
+
+def crop_errors(alignment: Alignment, phone: Pose, reference: Pose, step: int = 16) -> Array:
+    """Distance from the truth at every step-th pixel of the common crop, phone px."""
+    points = pixel_grid(alignment.phone_size, step).reshape(-1, 2)
+    x0, y0, x1, y1 = alignment.crop
+    inside = ((points >= [x0, y0]) & (points < [x1, y1])).all(axis=1)
+    points = points[inside]
+    return _distances(alignment.to_dslr(points), points, phone, reference)
+
+
+def patch_errors(
+    alignment: Alignment,
+    windows: Sequence[tuple[Array, Array, float]],
+    size: int,
+    phone: Pose,
+    reference: Pose,
+) -> Array:
+    """Distance from the truth at the centre of each kept window, phone px.
+
+    Args:
+        alignment: the pair's geometry.
+        windows: xy, shift and rotation of each.
+        size: side of a window, px.
+        phone: the phone's true pose.
+        reference: the reference camera's true pose.
+    """
+    here, there = [], []
+    for (x, y), shift, rotation in windows:
+        middle = np.s_[size // 2, size // 2]
+        here.append(window_points(x, y, size)[middle])
+        there.append(window_points(x, y, size, shift, rotation)[middle])
+    mapped = alignment.to_dslr(np.array(there).reshape(-1, 2))
+    return _distances(mapped, np.array(here).reshape(-1, 2), phone, reference)
+
+
+def _distances(mapped: Array, points: Array, phone: Pose, reference: Pose) -> Array:
+    """Distance of mapped reference pixels from the truth, in phone pixels."""
+    truth = reference.from_scene(phone.to_scene(points))
+    scale = np.sqrt(abs(np.linalg.det(phone.homography[:2, :2])))
+    scale /= np.sqrt(abs(np.linalg.det(reference.homography[:2, :2])))
+    return np.asarray(np.linalg.norm(mapped - truth, axis=-1) / scale)

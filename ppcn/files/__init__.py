@@ -1,0 +1,1 @@
+"""Files that stages hand to each other: written whole or not at all, checked when read."""

@@ -1,0 +1,250 @@
+"""Photos through trained networks: arrays for programs, files for people."""
+
+import ctypes
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ppcn.errors import UserError
+from ppcn.inference.runtimes import Runtime
+from ppcn.inference.tiled import WHITE, Pixels, Report, Rows, Tiled
+from ppcn.networks import NETWORKS
+from ppcn.networks.sr_baselines import SCALE
+from ppcn.photos.photo_file import LUMA, Form, PhotoFile, Piece, write_comparison
+from ppcn.weights import load_weights
+from ppcn.weights.shipped import find_weights
+
+Task = Literal["enhance", "upscale"]
+ENHANCES, UPSCALES = "ppcn_teacher", "ppcn_sr"
+# Rows around a strip that bicubic enlargement sees, and some to spare.
+MARGIN = 4
+
+
+def enhance(
+    image: NDArray[Any], strength: float = 1.0, weights: str | Path = ENHANCES
+) -> NDArray[Any]:
+    """Enhance a photo.
+
+    Args:
+        image: (H, W, 3) RGB, (H, W, 4) with transparency, or (H, W) grey, in sRGB and upright;
+            uint8, uint16, or floating point in [0, 1].
+        strength: 0 gives the photo itself, 1 what the network makes of it.
+        weights: name of weights that come with this package, or a weights file.
+
+    Returns:
+        An array of the same shape and kind.
+
+    Raises:
+        UserError: the array or the weights are of another kind.
+    """
+    colours, alpha = _split(image)
+    result = _run(_load(weights, "enhance"), colours).clip(0, 1)
+    result = colours.values + strength * (result - colours.values)
+    return colours.like_photo(result, alpha)
+
+
+def upscale(image: NDArray[Any], weights: str | Path = UPSCALES) -> NDArray[Any]:
+    """Enlarge a photo x4.
+
+    Args:
+        image: as for `enhance`.
+        weights: name of weights that come with this package, or a weights file.
+
+    Returns:
+        An array of four times the height and width, of the same kind.
+
+    Raises:
+        UserError: the array or the weights are of another kind.
+    """
+    colours, alpha = _split(image)
+    if alpha is not None:
+        alpha = _enlarged(alpha)
+    return colours.like_photo(_run(_load(weights, "upscale"), colours), alpha)
+
+
+class Improver:
+    """A network ready for photos of any size.
+
+    Args:
+        weights: name of weights that come with this package, or a weights file.
+        task: what it has to be for.
+        memory: what maps may fill, bytes; see `Tiled`.
+        runtime: what computes; torch by default.
+        calibration: patches (N, H, W, 3) uint8 for runtimes of low precision.
+
+    Raises:
+        UserError: no such weights, or of a network for another task.
+    """
+
+    def __init__(
+        self,
+        weights: str | Path,
+        task: Task,
+        memory: int | None = None,
+        runtime: Runtime | None = None,
+        calibration: NDArray[np.uint8] | None = None,
+    ) -> None:
+        path = find_weights(weights)
+        network, self.facts = load_weights(path, f"ppcn-pipeline {_maker(task)}")
+        self._reads = NETWORKS[self.facts["network"]].reads
+        if (self._reads == "photo") != (task == "enhance"):
+            other = "upscale" if task == "enhance" else "enhance"
+            raise UserError(f"{path}: holds {self.facts['network']}; use it with '{other}'")
+        self.scale = 1 if task == "enhance" else SCALE
+        self._tiled = Tiled(network, memory, runtime, calibration)
+
+    def pieces(self, photo: Rows, report: Report) -> Iterator[Piece]:
+        """The result in pieces: first row, first column, pixels (rows, columns, 3), not clipped."""
+        rows = Enlarged(photo) if self._reads == "enlarged" else photo
+        for top, left, pixels in self._tiled.tiles(rows, report):
+            yield top, left, pixels.numpy()
+
+    def knows(self, camera: str) -> bool:
+        """Whether the weights were trained on photos of this camera, as far as is known."""
+        cameras = self.facts.get("cameras", [])
+        return not camera or not cameras or camera in cameras
+
+    def improve(
+        self,
+        photo: PhotoFile,
+        out: Path,
+        form: Form,
+        report: Report,
+        strength: float = 1.0,
+        comparison: Path | None = None,
+    ) -> None:
+        """Write an improved photo file.
+
+        Args:
+            photo: the photo.
+            out: file to write; its suffix names the kind.
+            form: how to write it.
+            report: called with tiles done and tiles in all.
+            strength: 0..1; of enhancement.
+            comparison: where to write photo and result side by side, if wanted.
+
+        Raises:
+            UserError: the photo is damaged, or the kind of file cannot hold the result.
+        """
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}-") as folder:
+            scratch = Path(folder)
+            before = photo.unpack(scratch)
+            after = before.enlarged(scratch / "result.raw", self.scale)
+            after.write(self.pieces(before, report))
+            _return_memory()
+            photo.pack(after, out, form, scratch, strength)
+            if comparison:
+                write_comparison(before, after, comparison)
+
+
+class Enlarged:
+    """Rows of a photo enlarged x4 bicubically, as super-resolution networks read them.
+
+    Args:
+        photo: the photo.
+    """
+
+    def __init__(self, photo: Rows) -> None:
+        self._photo = photo
+        self.height, self.width = photo.height * SCALE, photo.width * SCALE
+
+    def read(self, top: int, bottom: int) -> Pixels:
+        """Rows top to bottom; the same as of the photo enlarged in one go."""
+        first = max(top // SCALE - MARGIN, 0)
+        last = min(-(-bottom // SCALE) + MARGIN, self._photo.height)
+        small = self._photo.read(first, last)
+        rows = slice(top - first * SCALE, bottom - first * SCALE)
+        if small.dtype == np.uint8:
+            # Here, for who only enhances photos needs no memory for its matrices.
+            from ppcn.photos.resize import enlarge
+
+            return enlarge(small.astype(np.uint8, copy=False))[rows]
+        values = small / np.float32(WHITE.get(small.dtype, 1))
+        return np.stack([_enlarged(values[..., c])[rows] for c in range(3)], axis=-1)
+
+
+class _Colours:
+    """The colours of an array, as rows of RGB."""
+
+    def __init__(self, image: NDArray[Any]) -> None:
+        self.kind = image.dtype
+        self.white = WHITE.get(image.dtype, 1)
+        self.is_grey = image.ndim == 2
+        self.pixels = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=-1)
+        self.height, self.width = image.shape[:2]
+
+    @property
+    def values(self) -> NDArray[np.float32]:
+        """(H, W, 3) in [0, 1]."""
+        return self.pixels.astype(np.float32) / np.float32(self.white)
+
+    def read(self, top: int, bottom: int) -> Pixels:
+        """Rows top to bottom."""
+        rows = self.pixels[top:bottom]
+        return rows if rows.dtype in WHITE else rows.astype(np.float32)
+
+    def like_photo(self, result: NDArray[np.float32], alpha: NDArray[Any] | None) -> NDArray[Any]:
+        """A result (H, W, 3) in [0, 1] as an array of the photo's kind."""
+        result = (result @ np.array(LUMA, np.float32) if self.is_grey else result).clip(
+            0, 1
+        ) * self.white
+        result = (np.rint(result) if self.kind in WHITE else result).astype(self.kind)
+        return result if alpha is None else np.dstack((result, alpha))
+
+
+def _split(image: NDArray[Any]) -> tuple[_Colours, NDArray[Any] | None]:
+    """Colours and transparency.
+
+    Raises:
+        UserError: the array is no photo.
+    """
+    channels = image.shape[2] if image.ndim == 3 else 1
+    floating = np.issubdtype(image.dtype, np.floating)
+    if image.ndim not in (2, 3) or channels not in (1, 3, 4) or not image.size:
+        raise UserError(f"an array of shape {image.shape}: give (H, W, 3), (H, W, 4) or (H, W)")
+    if image.dtype not in WHITE and not floating:
+        raise UserError(f"an array of {image.dtype}: give uint8, uint16, or floats in [0, 1]")
+    if floating and not (image.min() >= 0 and image.max() <= 1):
+        raise UserError("an array of floats outside [0, 1]: divide it by its white")
+    if channels == 4:
+        return _Colours(image[..., :3]), image[..., 3]
+    return _Colours(image if channels == 3 else image.reshape(image.shape[:2])), None
+
+
+def _enlarged(plane: NDArray[Any]) -> NDArray[Any]:
+    """(H, W) enlarged x4 bicubically, of the same kind."""
+    size = (plane.shape[1] * SCALE, plane.shape[0] * SCALE)
+    values = Image.fromarray(plane.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
+    result = np.asarray(values).clip(0, WHITE.get(plane.dtype, 1))
+    return (np.rint(result) if plane.dtype in WHITE else result).astype(plane.dtype)
+
+
+def _run(improver: Improver, photo: Rows) -> NDArray[np.float32]:
+    scale = improver.scale
+    result = np.empty((photo.height * scale, photo.width * scale, 3), np.float32)
+    for top, left, pixels in improver.pieces(photo, lambda done, total: None):
+        result[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+    return result
+
+
+def _return_memory() -> None:
+    """Let the system have what glibc keeps of freed feature maps, before a photo is encoded."""
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)
+
+
+@lru_cache(maxsize=4)
+def _load(weights: str | Path, task: Task) -> Improver:
+    return Improver(weights, task)
+
+
+def _maker(task: Task) -> str:
+    return {"enhance": "teacher", "upscale": "sr"}[task]

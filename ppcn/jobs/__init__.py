@@ -1,0 +1,1 @@
+"""Photo pairs worked through in parallel, resumable: processes, a Dask cluster, kept results."""

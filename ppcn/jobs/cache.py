@@ -1,0 +1,82 @@
+"""Results of single pairs, kept in a scratch folder until the artifact is whole.
+
+A shard's name is a digest of all that its content depends on: the photos' bytes, the parameters
+and the code. So a run that was interrupted finds what it has done, and a run with other photos,
+parameters or code finds nothing.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ppcn.errors import UserError
+from ppcn.files.artifacts import open_hdf5, sha256
+
+LIBRARIES = ("h5py", "numpy", "opencv-contrib-python", "pillow", "scipy")
+
+
+@contextmanager
+def scratch_for(out: Path) -> Iterator[Path]:
+    """Yield the folder of an artifact's shards; it is removed when the block succeeds."""
+    folder = out.parent / f".{out.stem}-shards"
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def keep(
+    folder: Path, digests: Sequence[str], settings: Any, write: Callable[[Path], None]
+) -> tuple[Path, bool]:
+    """The shard of some files and settings, written now unless it is there and whole.
+
+    Args:
+        folder: the scratch folder.
+        digests: of the photos.
+        settings: whatever else the content depends on; told apart by its repr.
+        write: writes the shard as HDF5, all of it or nothing.
+
+    Returns:
+        Its path, and whether it was there.
+    """
+    parts = [code_digest(), repr(settings), *digests]
+    name = hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    path = folder / f"{name}.h5"
+    if _is_whole(path):
+        return path, True
+    write(path)
+    return path, False
+
+
+def photo_digest(path: Path) -> str:
+    """SHA-256 of a photo's file.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        with open_hdf5(path, "this run"):
+            return True
+    except UserError:
+        return False
+
+
+@cache
+def code_digest() -> str:
+    """Digest of this package's source and of the libraries' versions."""
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parents[1].rglob("*.py")):
+        digest.update(source.read_bytes())
+    for library in LIBRARIES:
+        digest.update(f"{library} {version(library)}".encode())
+    return digest.hexdigest()

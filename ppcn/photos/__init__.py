@@ -1,0 +1,1 @@
+"""Photo files to pixels and back, with everything else that they hold."""

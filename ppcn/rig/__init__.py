@@ -1,0 +1,1 @@
+"""Virtual cameras with known geometry."""

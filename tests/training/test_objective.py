@@ -1,0 +1,190 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ppcn import losses
+from ppcn.errors import UserError
+from ppcn.networks.ppcn import Student, Teacher
+from ppcn.networks.sr_baselines import SRCNN
+from ppcn.networks.vgg import load_vgg
+from ppcn.params import Params
+from ppcn.training.batches import Batch
+from ppcn.training.objective import Enhancement, Sharpening
+
+
+@pytest.fixture
+def objective_parts(vgg_file: Path, params: Params):
+    weights = {"l1_weight": 1.0, "vgg_weight": 1.0, "mse_weight": 1.0}
+    recipe = params.recipe("ppcn").model_copy(update=weights)
+    torch.manual_seed(0)
+    random = torch.Generator().manual_seed(0)
+    x, y = torch.rand(2, 2, 3, 100, 100, generator=random)
+    return recipe, params.loss, load_vgg(vgg_file)[0], x, y, random
+
+
+@pytest.mark.parametrize("formula", ["paper", "code"])
+def test_every_term_of_equation_13_reaches_the_student(objective_parts, formula: str) -> None:
+    recipe, loss, vgg, x, y, random = objective_parts
+    names = ("contextual", "color_blur", "adversarial", "tv", "distillation")
+    loss = loss.model_copy(update=dict.fromkeys(names, formula))
+    objective = Enhancement(recipe, loss, vgg, Teacher(), 100, warmup_steps=0)
+    student = Student()
+    terms = objective.terms(student, Batch(x, y, (0, 1)), 0, random)
+    names = {"contextual", "ssim", "texture", "color", "tv", "kd", "l1", "vgg", "mse"}
+    assert set(terms) == names
+    for name, term in terms.items():
+        gradient = torch.autograd.grad(term, student.conv1.weight, retain_graph=True)[0]
+        assert float(gradient.abs().max()) > 0, name
+    assert torch.isfinite(objective.rival_loss())
+    assert objective.weights["contextual"] == 40
+    assert objective.weights["ssim"] == 250
+
+
+def test_terms_of_weight_zero_are_left_out(objective_parts) -> None:
+    recipe, loss, vgg, x, y, random = objective_parts
+    recipe = recipe.without("texture").without("tv")
+    loss = loss.model_copy(update={"kd_weight": 0.0})
+    objective = Enhancement(recipe, loss, vgg, Teacher(), 100, warmup_steps=0)
+    terms = objective.terms(Student(), Batch(x, y, (0, 1)), 0, random)
+    assert set(terms) == {"contextual", "ssim", "color", "l1", "vgg", "mse"}
+    assert objective.rival is None and objective.rival_loss() is None
+
+
+def test_warm_up_leaves_out_what_needs_another_network(objective_parts) -> None:
+    recipe, loss, vgg, x, y, random = objective_parts
+    objective = Enhancement(recipe, loss, vgg, Teacher(), 100, warmup_steps=5)
+    cheap = {"ssim", "color", "tv", "kd", "l1", "mse"}
+    assert set(objective.terms(Student(), Batch(x, y, (0, 1)), 4, random)) == cheap
+    assert "contextual" in objective.terms(Student(), Batch(x, y, (0, 1)), 5, random)
+
+
+def test_terms_that_need_another_network_are_kept_when_there_are_no_others(
+    objective_parts,
+) -> None:
+    recipe, loss, vgg, x, y, random = objective_parts
+    without_kd = loss.model_copy(update={"kd_weight": 0.0})
+    for term in ("color", "ssim", "tv", "l1", "mse"):
+        recipe = recipe.without(term)
+    objective = Enhancement(recipe, loss, vgg, None, 100, warmup_steps=5)
+    assert set(objective.terms(Student(), Batch(x, y, (0, 1)), 0, random)) == {
+        "contextual",
+        "texture",
+        "vgg",
+    }
+    nothing = recipe.without("content").without("texture").without("vgg")
+    with pytest.raises(UserError, match="nothing to train for"):
+        Enhancement(nothing, without_kd, vgg, None, 100, warmup_steps=5)
+
+
+@pytest.mark.parametrize("size", [64, 100, 128])
+def test_patches_of_any_size_can_be_trained_on(objective_parts, size: int) -> None:
+    recipe, loss, vgg, *_, random = objective_parts
+    x, y = torch.rand(2, 2, 3, size, size)
+    objective = Enhancement(recipe, loss, vgg, None, size, warmup_steps=0)
+    assert torch.isfinite(objective.terms(Student(), Batch(x, y, (0, 1)), 0, random)["texture"])
+    assert torch.isfinite(objective.rival_loss())
+
+
+def test_the_teacher_learns_nothing_from_the_student(objective_parts) -> None:
+    recipe, loss, vgg, x, y, random = objective_parts
+    teacher = Teacher()
+    objective = Enhancement(recipe, loss, vgg, teacher, 100, warmup_steps=0)
+    sum(objective.terms(Student(), Batch(x, y, (0, 1)), 0, random).values()).backward()
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+    assert all(parameter.grad is None for parameter in objective.rival.parameters())
+
+
+@pytest.mark.parametrize("formula", ["paper", "code"])
+def test_the_discriminator_learns_to_tell_them_apart(objective_parts, formula: str) -> None:
+    recipe, loss, vgg, x, y, random = objective_parts
+    loss = loss.model_copy(update={"adversarial": formula})
+    recipe = recipe.without("contextual").without("vgg")
+    objective = Enhancement(recipe, loss, vgg, None, 100, warmup_steps=0)
+    student, found = Student(), []
+    learning = torch.optim.Adam(objective.rival.parameters(), lr=1e-4)
+    for _ in range(30):
+        objective.terms(student, Batch(x, y, (0, 1)), 0, random)
+        judged = objective.rival_loss()
+        learning.zero_grad()
+        judged.backward()
+        learning.step()
+        found.append(judged.item())
+    assert np.mean(found[-5:]) < 0.7 * np.mean(found[:5])
+
+
+RECIPES = {
+    "ppcn": {"contextual": 40, "ssim": 250, "texture": 1, "color": 1, "tv": 2000, "kd": 75},
+    "dped": {"vgg": 1, "texture": 0.4, "color": 0.1, "tv": 400, "kd": 75},
+    "dped_code": {"vgg": 10, "texture": 1, "color": 0.5, "tv": 2000, "kd": 75},
+    "boe": {
+        "texture": 1,
+        "l1": 5000,
+        "vgg": 10,
+        "contextual": 10,
+        "color": 0.5,
+        "tv": 2000,
+        "kd": 75,
+    },
+    "srcnn": {"mse": 1, "kd": 75},
+    "johnson": {"vgg": 1, "kd": 75},
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_have_the_papers_weights(objective_parts, params: Params, name: str) -> None:
+    """PPCN eq. 13, DPED eq. 8, BOE-SBG eq. 10 with Table 1, multiplied out."""
+    _, loss, vgg, *_ = objective_parts
+    objective = Enhancement(params.recipe(name), loss, vgg, Teacher(), 100, warmup_steps=0)
+    weights = {term: weight for term, weight in objective.weights.items() if weight}
+    assert weights == pytest.approx(RECIPES[name])
+
+
+@pytest.mark.parametrize("name", [*RECIPES, "ppcn_l1_vgg"])
+def test_every_recipe_trains_any_network(objective_parts, params: Params, name: str) -> None:
+    _, loss, vgg, x, y, random = objective_parts
+    objective = Enhancement(params.recipe(name), loss, vgg, None, 100, warmup_steps=0)
+    network = SRCNN()
+    terms = objective.terms(network, Batch(x, y, (0, 1)), 0, random)
+    assert set(terms) == {term for term, weight in objective.weights.items() if weight}
+    losses.weighted_sum(terms, objective.weights).backward()
+    assert torch.isfinite(network.conv1.weight.grad).all()
+    assert float(network.conv1.weight.grad.abs().max()) > 0
+
+
+def test_a_weight_under_loss_replaces_the_recipes(params: Params) -> None:
+    loss = params.loss.model_copy(update={"recipe": "boe", "tv_weight": 0.0})
+    changed = params.model_copy(update={"loss": loss})
+    assert changed.recipe() == params.recipe("boe").without("tv")
+    with pytest.raises(UserError, match="unknown recipe 'bow'; the nearest of recipes is 'boe'"):
+        params.recipe("bow")
+
+
+def test_sharpening_is_equation_6(params: Params) -> None:
+    x, y = torch.rand(2, 1, 3, 32, 32)
+    objective = Sharpening(params.sr)
+    terms = objective.terms(nn.Identity(), Batch(x, y), 0, torch.Generator())
+    assert set(terms) == {"mae", "ssim"}
+    assert float(terms["mae"]) == pytest.approx(255 * float((x - y).abs().mean()), rel=1e-5)
+    assert objective.weights == {"mae": 1, "ssim": 25, "mse": 0}
+
+
+def test_the_loss_with_kept_features_of_targets_is_the_loss(objective_parts) -> None:
+    """Another batch in another order, some of whose targets were seen before."""
+    recipe, loss, vgg, *_, random = objective_parts
+    recipe = recipe.without("texture")
+    targets = torch.rand(4, 3, 100, 100, generator=random)
+    inputs = targets * 0.7
+    objective = Enhancement(recipe, loss, vgg, None, 100, warmup_steps=0, targets=4)
+    without = Enhancement(recipe, loss, vgg, None, 100, warmup_steps=0)
+    student = Student(0.1)
+    seen = []
+    for chosen in ([0, 1, 1], [2, 1, 0], [1, 2, 0], [3, 3, 2]):
+        batch = Batch(inputs[chosen], targets[chosen], tuple(chosen))
+        found, expected = (o.terms(student, batch, 0, random) for o in (objective, without))
+        assert {n: v.item() for n, v in found.items()} == {n: v.item() for n, v in expected.items()}
+        seen.append(len(objective.target_features.rows))
+    assert seen == [2, 3, 3, 4]
+    assert not without.target_features.rows

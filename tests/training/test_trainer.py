@@ -1,0 +1,270 @@
+import copy
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from ppcn.errors import UserError
+from ppcn.networks.muxdemux import MuxNormal
+from ppcn.networks.ppcn import Student
+from ppcn.params import Engine, Training
+from ppcn.training import trainer
+from ppcn.training.batches import Batches, Pick
+from ppcn.training.checkpoint import Run
+from ppcn.training.trainer import Plan, Trained, decay, train
+from ppcn.training.validation import ValidationPairs
+
+TRAINING = Training(
+    steps=80,
+    batch=4,
+    learning_rate=1e-2,
+    schedule="steps",
+    decay_every=60,
+    decay_factor=0.1,
+    average=0,
+    keep="last",
+    log_every=20,
+)
+SHORT = TRAINING.model_copy(update={"steps": 3})
+
+
+class _Warmer:
+    """Patches that are to become darker and warmer."""
+
+    held, size, targets = "in memory", 4, 0
+
+    def __len__(self) -> int:
+        return 1
+
+    def pick(self, random: np.random.Generator) -> list[Pick]:
+        return [Pick(int(row), (0, 0), 0) for row in random.integers(0, 2**31, self.size)]
+
+    def read(self, picks: Sequence[Pick]) -> tuple[torch.Tensor, torch.Tensor]:
+        random = np.random.default_rng([pick.row for pick in picks])
+        y = random.integers(0, 255, (len(picks), 40, 40, 3), np.uint8) // 4
+        y = y + random.integers(0, 190, (len(picks), 1, 1, 3), np.uint8)
+        x = (y * np.array([0.5, 0.7, 0.9])).astype(np.uint8)
+        return torch.from_numpy(x), torch.from_numpy(y)
+
+    def prepare(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
+class _Absolute:
+    rival, rival_rate = None, 0.0
+
+    def __init__(self) -> None:
+        self.weights = {"l1": 1.0}
+
+    def terms(self, network, batch, step, random):
+        return {"l1": (network(batch.x) - batch.y).abs().mean()}
+
+    def rival_loss(self):
+        return None
+
+
+VALIDATION = ValidationPairs(
+    *(images.numpy() for images in _Warmer().read(_Warmer().pick(np.random.default_rng(9))))
+)
+
+
+def _train(
+    network: nn.Module,
+    settings: Training = TRAINING,
+    seed: int = 0,
+    objective: Any = None,
+    run: Run | None = None,
+    report: Any = lambda *figures: None,
+) -> Trained:
+    plan = Plan(settings, Engine(precision="float32", compile=False), seed)
+    batches = Batches(_Warmer(), seed)
+    return train(network, objective or _Absolute(), batches, VALIDATION, plan, report, run)
+
+
+def _run(seed: int = 0, settings: Training = TRAINING) -> tuple[nn.Module, Trained]:
+    torch.manual_seed(seed)
+    network = Student(initial_deviation=0.1)
+    return network, _train(network, settings, seed)
+
+
+def test_training_lowers_the_loss_and_follows_the_schedule() -> None:
+    seen: list[int] = []
+    torch.manual_seed(0)
+    rows = _train(Student(0.1), report=lambda done, total, figures: seen.append(done)).rows
+    assert seen == list(range(1, TRAINING.steps + 1))
+    assert [row["step"] for row in rows] == [20, 40, 60, 80]
+    assert rows[-1]["loss"] < 0.9 * rows[0]["loss"]
+    assert [row["learning_rate"] for row in rows] == pytest.approx([1e-2, 1e-2, 1e-2, 1e-3])
+
+
+def test_the_cosine_schedule_ends_at_nothing() -> None:
+    cosine = TRAINING.model_copy(update={"schedule": "cosine"})
+    assert [decay(cosine, step) for step in (0, 40, 80)] == pytest.approx([1, 0.5, 0])
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
+    first, second, other = (_run(seed)[0].state_dict() for seed in (0, 0, 1))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not torch.equal(first["conv0.weight"], other["conv0.weight"])
+
+
+def test_averaged_weights_are_those_that_are_kept() -> None:
+    """The average that Adam's plain weights give, worked out beside the loop."""
+    averaged = TRAINING.model_copy(update={"average": 0.9})
+    seen: list[torch.Tensor] = []
+    torch.manual_seed(0)
+    network = Student(0.1)
+    mean = network.conv1.weight.detach().clone()
+    kernel = network.conv1.weight
+    trained = _train(
+        network, averaged, report=lambda *figures: seen.append(kernel.detach().clone())
+    )
+    for step, weights in enumerate(seen):
+        mean.lerp_(weights, 1 - min(0.9, (1 + step) / (10 + step)))
+    assert torch.allclose(network.conv1.weight, mean, rtol=0, atol=1e-6)
+    assert trained.kept["psnr"] == pytest.approx(VALIDATION.psnr(network), abs=1e-4)
+
+
+def test_the_best_weights_can_be_kept() -> None:
+    wild = TRAINING.model_copy(update={"keep": "best", "learning_rate": 0.2, "log_every": 5})
+    network, trained = _run(settings=wild)
+    scores = [row["psnr"] for row in trained.rows]
+    assert max(scores) > scores[-1]
+    assert trained.kept["psnr"] == max(scores)
+    assert VALIDATION.psnr(network) == pytest.approx(max(scores), abs=1e-4)
+
+
+def test_a_loss_that_is_not_a_number_stops_with_its_name_and_its_batch(tmp_path: Path) -> None:
+    class Broken(_Absolute):
+        def terms(self, network, batch, step, random):
+            good = super().terms(network, batch, step, random)
+            return good | {"tv": good["l1"] * (float("nan") if step == 33 else 1)}
+
+    broken = Broken()
+    broken.weights = {"l1": 1.0, "tv": 1.0}
+    with pytest.raises(UserError, match="the tv term was no finite number at step 33"):
+        _train(Student(), objective=broken, run=Run(tmp_path, {}))
+    kept = load_file(tmp_path / "step-33.safetensors")
+    assert torch.equal(kept["y"], Batches(_Warmer(), 0).at(33).y)
+
+
+def test_noise_of_a_training_run_follows_its_seed() -> None:
+    torch.manual_seed(0)
+    first = MuxNormal(noise_deviation=1.0)
+
+    def run(earlier: int, seed: int) -> torch.Tensor:
+        """Weights after training for a seed, whatever was drawn before."""
+        network = copy.deepcopy(first)
+        torch.manual_seed(earlier)
+        plan = Plan(SHORT, Engine(precision="float32", compile=False), seed)
+        batches = Batches(_Warmer(), 0)
+        train(network, _Absolute(), batches, VALIDATION, plan, lambda *figures: None)
+        return torch.cat([p.detach().flatten() for p in network.parameters()])
+
+    assert torch.equal(run(1, seed=3), run(2, seed=3))
+    assert not torch.equal(run(1, seed=3), run(1, seed=4))
+
+
+class _InterruptedError(Exception):
+    pass
+
+
+class _Adversarial(_Absolute):
+    """A discriminator and terms that differ during a warm-up, as the papers' losses have them."""
+
+    rival_rate = 1e-3
+
+    def __init__(self) -> None:
+        self.weights = {"l1": 1.0, "texture": 0.1}
+        torch.manual_seed(1)
+        self.rival = nn.Sequential(nn.Conv2d(3, 4, 5, 4), nn.Flatten(), nn.Linear(324, 1))
+        self.fake = None
+
+    def terms(self, network, batch, step, random):
+        output = network(batch.x)
+        terms = {"l1": (output - batch.y).abs().mean()}
+        if step < 15:
+            return terms
+        noise = torch.rand(output.shape, generator=random)
+        self.rival.requires_grad_(False)
+        self.fake, self.real = (output + noise / 99).detach(), batch.y
+        return terms | {"texture": -self.rival(output).mean()}
+
+    def rival_loss(self):
+        if self.fake is None:
+            return None
+        self.rival.requires_grad_(True)
+        return self.rival(self.fake).mean() - self.rival(self.real).mean()
+
+
+EVERYTHING = TRAINING.model_copy(update={"average": 0.9, "keep": "best", "steps": 60})
+
+
+@pytest.mark.parametrize("stops", [[1], [14, 15, 16], [20], [37, 59]])
+def test_an_interrupted_run_ends_as_if_nothing_had_happened(
+    stops: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_SAVEPOINTS", 0)
+
+    def attempt(folder: Path | None, stop: int | None) -> tuple[dict[str, Any], Trained]:
+        def report(done: int, total: int, figures: Any) -> None:
+            if done == stop:
+                raise _InterruptedError
+
+        torch.manual_seed(0)
+        network = MuxNormal(noise_deviation=0.1)
+        run = Run(folder, {"training": EVERYTHING.model_dump()}) if folder else None
+        trained = _train(network, EVERYTHING, 0, _Adversarial(), run, report)
+        return network.state_dict(), trained
+
+    expected, trained = attempt(None, None)
+    for stop in stops:
+        with pytest.raises(_InterruptedError):
+            attempt(tmp_path, stop)
+    weights, again = attempt(tmp_path, None)
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+    assert again == trained
+    with (tmp_path / "log.csv").open() as file:
+        assert [int(row["step"]) for row in csv.DictReader(file)] == [20, 40, 60]
+
+
+def test_nothing_is_saved_that_is_spoilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_SAVEPOINTS", 0)
+
+    class Spoilt(_Absolute):
+        def terms(self, network, batch, step, random):
+            return {"l1": (network(batch.x) - batch.y).abs().mean() * (math.inf if step > 6 else 1)}
+
+    with pytest.raises(UserError, match="l1 term was no finite number at step 7"):
+        _train(Student(), objective=Spoilt(), run=Run(tmp_path, {}))
+    found = Run(tmp_path, {}).load()
+    assert found and found[1]["step"] == 7
+
+
+@pytest.mark.parametrize(
+    "steps, sentence", [(8, "weights became infinite before step 8"), (20, "number at step 8")]
+)
+def test_weights_that_a_finite_loss_has_spoilt_are_not_saved(
+    steps: int, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The root of 0 is finite, and its derivative is not."""
+    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_SAVEPOINTS", 0)
+
+    class Spoilt(_Absolute):
+        def terms(self, network, batch, step, random):
+            good = super().terms(network, batch, step, random)["l1"]
+            nothing = network.conv1.weight.sum() * 0
+            return {"l1": good + nothing.sqrt() if step > 6 else good}
+
+    settings = TRAINING.model_copy(update={"steps": steps})
+    with pytest.raises(UserError, match=sentence):
+        _train(Student(), settings, objective=Spoilt(), run=Run(tmp_path, {}))
+    found = Run(tmp_path, {}).load()
+    assert found and found[1]["step"] == 7

@@ -1,0 +1,117 @@
+"""The weights that come with the package do what their model cards say."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import cv2
+import pytest
+from conftest import ROOT
+from safetensors import safe_open
+from typer.testing import CliRunner
+
+from pipeline.app import app
+from ppcn.dataset.patch_set import open_patches
+from ppcn.evaluation.protocols import (
+    bicubic,
+    do_nothing,
+    run_network,
+    run_upscaler,
+    score_enhancement,
+    score_superres,
+)
+from ppcn.networks.ppcn_sr import SuperResolver
+from ppcn.photos.decode import read_photo
+from ppcn.photos.resize import shrink
+from ppcn.weights import load_network, load_weights
+
+WEIGHTS = ROOT / "ppcn/weights"
+SHIPPED = sorted(WEIGHTS.glob("*.safetensors"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_file_is_small_has_a_card_and_names_no_place(path: Path) -> None:
+    assert path.stat().st_size < 1_000_000
+    card = path.with_suffix(".md").read_text()
+    assert all(title in card for title in ("## Trained on", "## How good", "## Limits"))
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    assert metadata["network"] == path.stem
+    facts = json.loads(metadata["facts"])
+    assert {"training", "seed", "versions", "sha256"} <= facts.keys()
+    assert not re.search(r'"/', metadata["facts"])
+
+
+def test_super_resolution_beats_bicubic() -> None:
+    """No score, for these photos were trained on at other sizes."""
+    network, _ = load_network(WEIGHTS / "ppcn_sr.safetensors", SuperResolver, "sr")
+    upscale = run_upscaler("ppcn_sr", network)
+    photo = read_photo(ROOT / "data/sample/casa-mila.jpg")
+    hr = cv2.resize(photo, (640, 360), interpolation=cv2.INTER_AREA)
+    scores = score_superres({"ours": upscale, "bicubic": bicubic}, [(hr, shrink(hr))])
+    assert scores["ours"]["psnr"] > scores["bicubic"]["psnr"] + 1
+
+
+@pytest.fixture(scope="module")
+def unseen(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Patches of the three scenes that enhancement was neither trained nor chosen on."""
+    folder = tmp_path_factory.mktemp("unseen")
+    for camera in ("iphone", "sony"):
+        (folder / camera).mkdir()
+        for scene in (16, 17, 18):
+            shutil.copy(reference / f"dped_photos/{camera}/{scene}.jpg", folder / camera)
+    common = [f"--root={folder}", "--phone=iphone", f"--metrics={folder}/metrics.json"]
+    common += [f"--params={ROOT}/params.yaml"]
+    aligned, patches = f"{folder}/aligned.h5", f"{folder}/patches.h5"
+    commands = [
+        ["align", *common, "--reference=sony", f"--out={aligned}"],
+        ["patches", *common, f"--aligned={aligned}", f"--out={patches}", f"--quicklook={folder}"],
+    ]
+    for command in commands:
+        CliRunner().invoke(app, command, catch_exceptions=False)
+    return Path(patches)
+
+
+@pytest.mark.reference
+@pytest.mark.xdist_group("unseen")
+@pytest.mark.parametrize("name", ["ppcn_teacher", "ppcn_student"])
+def test_enhancement_scores_as_its_card_says(name: str, unseen: Path) -> None:
+    card = (WEIGHTS / "ppcn_student.md").read_text()
+    rows = {
+        line.split("|")[1].split(",")[0].strip(): line
+        for line in card.splitlines()[::-1]
+        if "|" in line
+    }
+    with open_patches(unseen) as cut:
+        every = cut.pairs(range(len(cut.ncc)))
+        methods = {name: run_network(load_weights(WEIGHTS / f"{name}.safetensors", "")[0])}
+        found = score_enhancement({**methods, "do nothing": do_nothing}, every)
+    assert f"the {found['images']} patches" in card
+    for method in (name, "do nothing"):
+        cells = rows[method].split("|")[4:7]
+        stated = [float(cell.split(",")[-1]) for cell in cells]
+        scores = [found[method][metric] for metric in ("psnr", "ssim", "ms_ssim")]
+        assert scores == pytest.approx(stated, abs=0.0051)
+    assert found[name]["psnr"] > found["do nothing"]["psnr"] + 3
+
+
+def test_enhancement_knows_its_camera() -> None:
+    for name in ("ppcn_teacher", "ppcn_student"):
+        _, facts = load_weights(WEIGHTS / f"{name}.safetensors", "")
+        assert facts["cameras"] == ["Apple iPhone 3GS"]
+
+
+@pytest.mark.reference
+def test_super_resolution_scores_as_its_card_says(reference: Path, tmp_path: Path) -> None:
+    score = tmp_path / "set5.json"
+    arguments = ["score-sr", f"--weights={WEIGHTS}/ppcn_sr.safetensors", f"--json={score}"]
+    arguments += [f"--hr-dir={reference}/set5"]
+    CliRunner().invoke(app, arguments, catch_exceptions=False)
+    found = json.loads(score.read_text())
+    card = (WEIGHTS / "ppcn_sr.md").read_text()
+    row = re.search(r"these weights \| \**([\d.]+)\** \| \**([\d.]+)", card)
+    assert row
+    assert found["psnr"] == pytest.approx(float(row[1]), abs=0.005)
+    assert found["ssim"] == pytest.approx(float(row[2]), abs=0.0005)
+    assert found["psnr"] > 31
