@@ -39,7 +39,7 @@ from aligner_routes import (
 )
 
 from ppcn.dataset.pairs import Pair, find_pairs
-from ppcn.errors import UserError
+from ppcn.errors import FileKind, UserError
 from ppcn.evaluation.alignment_error import crop_errors
 from ppcn.files.artifacts import open_hdf5, write_json
 from ppcn.photos.decode import luminance, read_photo
@@ -215,7 +215,7 @@ def true_errors(root: Path, phone: str, stem: str, mapping: Mapping) -> list[flo
     """Distances from the truth, phone px, where the rig recorded it."""
     if not (root / "truth.h5").is_file():
         return []
-    with open_hdf5(root / "truth.h5", "ppcn-pipeline rig") as truth:
+    with open_hdf5(root / "truth.h5", FileKind.RIG_TRUTH) as truth:
         pose = load_pose(truth[f"{phone}/{stem}"])
         other = load_pose(truth[f"{truth.attrs['reference']}/{stem}"])
     errors = crop_errors(replace(mapping, crop=true_crop(pose, other)), pose, other)

@@ -69,7 +69,7 @@ def main(runs: Annotated[int, typer.Option(min=TURNS, help="Runs that count.")] 
 def _trained(name: str) -> nn.Module:
     """With the weights that ship, or such as give a picture."""
     if name in ("ppcn_student", "ppcn_teacher"):
-        return load_weights(find_weights(name), "")[0]
+        return load_weights(find_weights(name))[0]
     torch.manual_seed(0)
     return NETWORKS[name].make(initial_deviation=None).eval()
 

@@ -19,12 +19,13 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         from pipeline.app import app
+        from pipeline.cli.hints import with_hint
         from ppcn.errors import UserError
 
         try:
             app(prog_name="ppcn-pipeline")
         except (UserError, OSError) as error:
-            sys.exit(f"error: {error}")
+            sys.exit(f"error: {with_hint(error)}")
         except RuntimeError as error:
             if DISK_FULL not in str(error):
                 raise

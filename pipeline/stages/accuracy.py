@@ -9,7 +9,7 @@ import typer
 from pipeline.cli.options import ParamsFile, Phone, Root, check_phone, load_params
 from ppcn.dataset.alignment_set import open_alignments
 from ppcn.dataset.patch_set import open_patches
-from ppcn.errors import UserError
+from ppcn.errors import FileKind, UserError
 from ppcn.evaluation.alignment_error import crop_errors, patch_errors
 from ppcn.files.artifacts import open_hdf5, write_json
 from ppcn.rig.camera import load_pose
@@ -37,7 +37,7 @@ def accuracy(
     in_crop, in_patches = [], []
     with (
         open_alignments(aligned or Path(f"data/aligned/{phone}.h5")) as alignments,
-        open_hdf5(truth_file, "ppcn-pipeline rig") as truth,
+        open_hdf5(truth_file, FileKind.RIG_TRUTH) as truth,
         open_patches(patches or Path(f"data/patches/{phone}.h5")) as cut,
     ):
         for stem in alignments.aligned:

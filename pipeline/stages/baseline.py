@@ -56,9 +56,7 @@ def baseline(
         recipe_name=recipe or params.loss.recipe,
         recipe=_recipe(params, recipe, without),
         training=params.baseline.of(network),
-        teacher=(load_network(teacher, Teacher, "ppcn-pipeline teacher")[0], teacher)
-        if teacher
-        else None,
+        teacher=(load_network(teacher, Teacher)[0], teacher) if teacher else None,
         patches=patches or Path(params.data.patches) / f"{phone}.h5",
         features=features,
         out=out or Path(f"data/models/baseline/{phone}/{name}.safetensors"),

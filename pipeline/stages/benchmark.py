@@ -150,7 +150,7 @@ def _networks(weights: list[str]) -> dict[str, Path | None]:
     networks: dict[str, Path | None] = {}
     for name in weights:
         path = find_weights(name)
-        _, facts = load_weights(path, "ppcn-pipeline student")
+        _, facts = load_weights(path)
         if facts["network"] in networks:
             raise UserError(f"{path}: a second {facts['network']}; its time would be the same")
         networks[facts["network"]] = path

@@ -41,8 +41,8 @@ def evaluate(
     teacher = teacher or Path(f"data/models/teacher/{phone}.safetensors")
     student = student or Path(f"data/models/student/{phone}.safetensors")
     pictures = pictures or Path(f"data/pictures/{phone}")
-    master, facts = load_network(teacher, Teacher, "ppcn-pipeline teacher")
-    apprentice, _ = load_network(student, Student, "ppcn-pipeline student")
+    master, facts = load_network(teacher, Teacher)
+    apprentice, _ = load_network(student, Student)
     methods = {
         "do_nothing": do_nothing,
         "teacher": run_network(master),

@@ -31,7 +31,7 @@ def evaluate_sr(
 ) -> None:
     """Score held-out photos on Y (protocol sr_y_shave4) beside bicubic."""
     params = load_params(params_file)
-    network, _ = load_network(weights, SuperResolver, "ppcn-pipeline sr")
+    network, _ = load_network(weights, SuperResolver)
     upscale = run_upscaler("ppcn_sr", network)
     with showing("evaluate-sr") as report:
         photos = ((hr, lr) for _, hr, lr in read_photos(valid_set))

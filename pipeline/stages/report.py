@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.options import ParamsFile, load_params
-from ppcn.errors import UserError
+from ppcn.errors import FileError, FileKind
 from ppcn.files.artifacts import read_json, replacing
 from ppcn.report.page import (
     ALIGNED,
@@ -53,9 +53,7 @@ def report(
 
 
 def _enhancement(phone: str, metrics: Path, pictures: Path) -> Section:
-    scores = read_json(
-        metrics / f"evaluate/{phone}.json", f"ppcn-pipeline evaluate --phone {phone}"
-    )
+    scores = read_json(metrics / f"evaluate/{phone}.json")
     table = score_table("Enhancement", scores, ("do_nothing", "teacher", "student"))
     logs = {stage: metrics / stage / f"{phone}.csv" for stage in ("teacher", "student")}
     curves = curve_picture("Training, and PSNR on the validation photos", logs)
@@ -64,14 +62,11 @@ def _enhancement(phone: str, metrics: Path, pictures: Path) -> Section:
 
 def _pairs(phone: str, metrics: Path, quicklook: Path) -> Section:
     aligned, cut, truth = (metrics / s / f"{phone}.json" for s in ("align", "patches", "accuracy"))
-    align_by, cut_by, truth_by = (
-        f"ppcn-pipeline {path.parent.name} --phone {phone}" for path in (aligned, cut, truth)
-    )
     pairs = join_pairs(
-        read_rows(aligned.with_suffix(".csv"), ALIGNED, align_by),
-        read_rows(cut.with_suffix(".csv"), CUT, cut_by),
+        read_rows(aligned.with_suffix(".csv"), ALIGNED),
+        read_rows(cut.with_suffix(".csv"), CUT),
     )
-    align, patches = read_json(aligned, align_by), read_json(cut, cut_by)
+    align, patches = read_json(aligned), read_json(cut)
     refused, unpaired = align.pop("refused", {}), align.pop("unpaired", {})
     histograms = patches.pop("histograms", {})
     blocks: list[Table | Picture] = [
@@ -79,16 +74,16 @@ def _pairs(phone: str, metrics: Path, quicklook: Path) -> Section:
         *reason_table("Refused pairs", refused, aligned),
         *reason_table("Photos without a partner", unpaired, aligned),
         value_table("Patches", "", patches),
-        pair_histograms(pairs, histograms, cut, cut_by),
+        pair_histograms(pairs, histograms, cut),
         poorest_table(pairs, cut.with_suffix(".csv")),
-        *quick_looks(pairs, quicklook / phone, cut_by),
-        value_table("Accuracy", "against the rig's truth", read_json(truth, truth_by)),
+        *quick_looks(pairs, quicklook / phone),
+        value_table("Accuracy", "against the rig's truth", read_json(truth)),
     ]
     return Section(f"Photo pairs: {phone}", blocks)
 
 
 def _superres(metrics: Path, pictures: Path) -> Section:
-    scores = read_json(metrics / "evaluate/sr.json", "ppcn-pipeline evaluate-sr")
+    scores = read_json(metrics / "evaluate/sr.json")
     table = score_table("Super-resolution x4", scores, ("bicubic", "ppcn_sr"))
     logs = {"sr": metrics / "sr/ppcn_sr.csv"}
     curves = curve_picture("Training, and PSNR on held-out photos", logs)
@@ -97,5 +92,5 @@ def _superres(metrics: Path, pictures: Path) -> Section:
 
 def _files(folder: Path) -> list[Picture]:
     if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; run evaluate and evaluate-sr again")
+        raise FileError(folder, FileKind.PICTURES, "no such folder", missing=True)
     return [file_picture(path) for path in sorted(folder.iterdir()) if path.suffix in MIME]

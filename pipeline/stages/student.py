@@ -30,7 +30,7 @@ def student(
     """Train the student, imitating the teacher's feature maps (PPCN eq. 12-13)."""
     params = load_params(params_file)
     teacher = teacher or Path(f"data/models/teacher/{phone}.safetensors")
-    master, _ = load_network(teacher, Teacher, "ppcn-pipeline teacher")
+    master, _ = load_network(teacher, Teacher)
     torch.manual_seed(params.seed)
     run = EnhancerRun(
         title=f"student {phone}",

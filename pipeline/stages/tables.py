@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from torch import nn
 
 from pipeline.cli.options import ParamsFile, PatchesFile, Root, load_params
 from pipeline.cli.progress import Report, counted, showing
@@ -74,7 +73,7 @@ def tables(
         table, page = _superres(params, models, valid_set, costs), superres_markdown
     write_json(metrics, table)
     with replacing(metrics.with_suffix(".md")) as temporary:
-        temporary.write_text(page(read_json(metrics, "ppcn-pipeline tables")), encoding="utf-8")
+        temporary.write_text(page(read_json(metrics)), encoding="utf-8")
     typer.echo(f"{metrics.with_suffix('.md')}: {len(table['rows'])} rows")
 
 
@@ -84,7 +83,7 @@ def _costs(times: Path) -> Row:
     Raises:
         UserError: the file is missing or of another kind.
     """
-    costs = read_json(times, f"ppcn-pipeline benchmark --json {times}")
+    costs = read_json(times)
     if not {"networks", "machine"} <= costs.keys():
         raise UserError(f"{times}: not the times of a benchmark; name another with --times")
     return costs
@@ -97,7 +96,7 @@ def _enhancement(
     files = {name: models / f"{name}.safetensors" for name in rows if name != "do_nothing"}
     methods: dict[str, Enhance] = {"do_nothing": do_nothing}
     for name, path in files.items():
-        network, facts = _load(path, rows[name]["network"])
+        network, facts = load_weights(path, rows[name]["network"])
         methods[name] = run_network(network)
         rows[name]["features"] = facts.get("features")
     with open_patches(patches) as cut:
@@ -122,18 +121,6 @@ def _enhancement(
         "ablation": _ablation(rows),
         **provenance(params.seed, {"patches": patches, **files}),
     }
-
-
-def _load(path: Path, name: str) -> tuple[nn.Module, Row]:
-    """A row's network and the facts of its file.
-
-    Raises:
-        UserError: as `load_weights`, or the file holds another network.
-    """
-    network, facts = load_weights(path, "dvc repro -R tables")
-    if facts["network"] != name:
-        raise UserError(f"{path}: holds {facts['network']}, not the row's {name}")
-    return network, facts
 
 
 def _enhancement_rows(params: Params) -> dict[str, Row]:
@@ -199,7 +186,7 @@ def _superres(params: Params, models: Path, valid_set: Path, costs: Mapping[str,
     files = {str(name): models / f"{name}.safetensors" for name in params.tables.sr}
     methods: dict[str, Enhance] = {"bicubic": bicubic}
     for name, path in files.items():
-        methods[name] = run_upscaler(name, _load(path, name)[0])
+        methods[name] = run_upscaler(name, load_weights(path, name)[0])
     with showing("tables: photos") as report:
         photos = ((hr, lr) for _, hr, lr in read_photos(valid_set))
         scores = score_superres(methods, counted(photos, count_photos(valid_set), report))

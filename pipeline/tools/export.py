@@ -39,7 +39,7 @@ def export(
         raise UserError("--precision int8 is for --format openvino; the others are float32")
     patches = calibration(precision == "int8", calibrate)
     path = find_weights(weights)
-    network, facts = load_weights(path, "ppcn-pipeline student")
+    network, facts = load_weights(path)
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}-") as folder:
         written = Path(folder) / out.name

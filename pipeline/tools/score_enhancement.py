@@ -48,7 +48,7 @@ def _method(weights: str) -> tuple[Enhance, dict[str, object]]:
     if weights == DO_NOTHING:
         return do_nothing, {"network": DO_NOTHING, **provenance(None, {})}
     path = Path(weights)
-    network, facts = load_weights(path, "ppcn-pipeline student")
+    network, facts = load_weights(path)
     if NETWORKS[facts["network"]].reads != "photo":
         raise UserError(f"{path}: holds {facts['network']}, for super-resolution; use score-sr")
     return run_network(network), {

@@ -66,7 +66,7 @@ def _method(weights: str, convention: Bicubic) -> tuple[Enhance, dict[str, objec
             **provenance(None, {}),
         }
     path = Path(weights)
-    network, facts = load_weights(path, "ppcn-pipeline sr")
+    network, facts = load_weights(path)
     name = facts["network"]
     if NETWORKS[name].reads == "photo" and name != "srcnn":
         raise UserError(f"{path}: holds {name}, for enhancement; use score-enhancement")

@@ -15,11 +15,10 @@ import h5py
 import numpy as np
 
 from ppcn.dataset.pairs import Pair
-from ppcn.errors import UserError
+from ppcn.errors import FileError, FileKind
 from ppcn.files.artifacts import create_hdf5, open_hdf5
 from ppcn.registration.geometry import OK, Alignment
 
-ALIGNED_BY = "ppcn-pipeline align"
 NUMBERS = ("matches", "inliers", "residual_px", "agreement", "step")
 
 
@@ -118,8 +117,8 @@ class AlignmentSet:
         """The digests of the photos that were aligned."""
         return [str(digest) for digest in self._file[stem].attrs["sha256"]]
 
-    def _foreign(self) -> UserError:
-        return UserError(f"{self.path}: not an alignment file; remake it with '{ALIGNED_BY}'")
+    def _foreign(self) -> FileError:
+        return FileError(self.path, FileKind.ALIGNMENTS, "not an alignment file")
 
 
 @contextmanager
@@ -127,7 +126,7 @@ def open_alignments(path: Path) -> Iterator[AlignmentSet]:
     """Open what `create_alignments` wrote.
 
     Raises:
-        UserError: the file is missing, unfinished or of another kind.
+        FileError: the file is missing, unfinished or of another kind.
     """
-    with open_hdf5(path, ALIGNED_BY) as file:
+    with open_hdf5(path, FileKind.ALIGNMENTS) as file:
         yield AlignmentSet(path, file)

@@ -16,12 +16,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from ppcn.errors import UserError
+from ppcn.errors import FileError, FileKind, UserError
 from ppcn.files.artifacts import create_hdf5, open_hdf5
 from ppcn.photos.decode import Photo
-
-PATCHES_BY = "ppcn-pipeline patches"
-LR_BY = "ppcn-pipeline lr"
 
 
 @dataclass(frozen=True)
@@ -142,7 +139,7 @@ class PatchSet:
             # Sets made of photos whose cameras are unknown name none.
             self.cameras: dict[str, list[str]] = json.loads(file.attrs.get("cameras", "{}"))
         except KeyError:
-            raise UserError(f"{path}: not a patch set; remake it with '{PATCHES_BY}'") from None
+            raise FileError(path, FileKind.PATCH_SET, "not a patch set") from None
 
     def of_split(self, split: int, name: str) -> NDArray[np.int64]:
         """Indices of the patches of one split.
@@ -164,7 +161,7 @@ class PatchSet:
             UserError: the set was cut before that photo was there.
         """
         if stem not in self.stems:
-            raise UserError(f"{self.path}: does not know {stem}; remake it with '{PATCHES_BY}'")
+            raise FileError(self.path, FileKind.PATCH_SET, f"does not know {stem}")
         rows = np.flatnonzero(self.photo == self.stems.index(stem))
         xy, shift, rotation = (self.field(name) for name in ("xy", "shift", "rotation"))
         return [(xy[row], shift[row], float(rotation[row])) for row in rows]
@@ -207,7 +204,7 @@ def open_patches(path: Path) -> Iterator[PatchSet]:
     Raises:
         UserError: the file is missing, unfinished or of another kind.
     """
-    with open_hdf5(path, PATCHES_BY) as file:
+    with open_hdf5(path, FileKind.PATCH_SET) as file:
         yield PatchSet(path, file)
 
 
@@ -255,7 +252,7 @@ class CropSet:
 
     def __init__(self, path: Path, file: h5py.File) -> None:
         if "hr" not in file or "lr" not in file:
-            raise UserError(f"{path}: not a set of crops; remake it with '{LR_BY}'")
+            raise FileError(path, FileKind.SR_SET, "not a set of crops")
         self._file = file
 
     def __len__(self) -> int:
@@ -282,13 +279,13 @@ def open_crops(path: Path) -> Iterator[CropSet]:
     Raises:
         UserError: the file is missing, unfinished or of another kind.
     """
-    with open_hdf5(path, LR_BY) as file:
+    with open_hdf5(path, FileKind.SR_SET) as file:
         yield CropSet(path, file)
 
 
 def count_photos(path: Path) -> int:
     """Number of photos that `save_photos` wrote."""
-    with open_hdf5(path, LR_BY) as file:
+    with open_hdf5(path, FileKind.SR_SET) as file:
         return len(file)
 
 
@@ -298,8 +295,8 @@ def read_photos(path: Path) -> Iterator[tuple[str, Photo, Photo]]:
     Raises:
         UserError: the file is missing, unfinished or of another kind.
     """
-    with open_hdf5(path, LR_BY) as file:
+    with open_hdf5(path, FileKind.SR_SET) as file:
         for stem, group in file.items():
             if not isinstance(group, h5py.Group):
-                raise UserError(f"{path}: not a set of held-out photos; remake it with '{LR_BY}'")
+                raise FileError(path, FileKind.SR_SET, "not a set of held-out photos")
             yield stem, group["hr"][()], group["lr"][()]

@@ -68,7 +68,7 @@ class Subject:
     def module(self) -> nn.Module:
         """The network itself."""
         if self.weights:
-            return load_weights(self.weights, "ppcn-pipeline student")[0]
+            return load_weights(self.weights)[0]
         return NETWORKS[self.network].make()
 
     def photo(self, height: int, width: int) -> "ArrayRows":

@@ -20,7 +20,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ppcn.errors import UserError
+from ppcn.errors import FileError, FileKind, UserError, missing_file
 
 SCHEMA_VERSION = 1
 
@@ -63,27 +63,27 @@ def create_hdf5(path: Path, attributes: Mapping[str, Any]) -> Iterator[h5py.File
 
 
 @contextmanager
-def open_hdf5(path: Path, made_by: str) -> Iterator[h5py.File]:
+def open_hdf5(path: Path, kind: FileKind | None) -> Iterator[h5py.File]:
     """Open an artifact for reading.
 
     Args:
         path: the file.
-        made_by: the command that makes it, named to the user when the file is missing.
+        kind: what it should hold.
 
     Raises:
-        UserError: the file is missing, is no HDF5, is unfinished or has another schema.
+        FileError: the file is missing, is no HDF5, is unfinished or has another schema.
     """
     if not path.is_file():
-        raise UserError(f"{path}: no such file; make it with '{made_by}'")
+        raise FileError(path, kind, "no such file", missing=True)
     try:
         file = h5py.File(path, "r")
     except OSError as error:
-        raise UserError(f"{path}: not a readable HDF5 file; remake it with '{made_by}'") from error
+        raise FileError(path, kind, "not a readable HDF5 file") from error
     with file:
         if not file.attrs.get("complete", False):
-            raise UserError(f"{path}: unfinished; remake it with '{made_by}'")
+            raise FileError(path, kind, "unfinished")
         if file.attrs["schema_version"] != SCHEMA_VERSION:
-            raise UserError(f"{path}: made by another version; remake it with '{made_by}'")
+            raise FileError(path, kind, "made by another version")
         yield file
 
 
@@ -105,20 +105,20 @@ def _rounded(value: Any) -> Any:
     return int(value) if isinstance(value, np.integer) else value
 
 
-def read_json(path: Path, made_by: str) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     """Read a metrics file.
 
     Raises:
-        UserError: it is missing or no JSON object.
+        FileError: it is missing or no JSON object.
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; make it with '{made_by}'") from None
+        raise missing_file(path, FileKind.METRICS) from None
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise UserError(f"{path}: not a JSON file; remake it with '{made_by}'") from None
+        raise FileError(path, FileKind.METRICS, "not a JSON file") from None
     if not isinstance(values, dict):
-        raise UserError(f"{path}: not a metrics file; remake it with '{made_by}'")
+        raise FileError(path, FileKind.METRICS, "not a metrics file")
     return values
 
 

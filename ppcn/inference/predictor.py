@@ -92,7 +92,7 @@ class Improver:
         calibration: NDArray[np.uint8] | None = None,
     ) -> None:
         path = find_weights(weights)
-        network, self.facts = load_weights(path, f"ppcn-pipeline {_maker(task)}")
+        network, self.facts = load_weights(path)
         self._reads = NETWORKS[self.facts["network"]].reads
         if (self._reads == "photo") != (task == "enhance"):
             other = "upscale" if task == "enhance" else "enhance"
@@ -244,7 +244,3 @@ def _return_memory() -> None:
 @lru_cache(maxsize=4)
 def _load(weights: str | Path, task: Task) -> Improver:
     return Improver(weights, task)
-
-
-def _maker(task: Task) -> str:
-    return {"enhance": "teacher", "upscale": "sr"}[task]

@@ -65,7 +65,7 @@ def photo_digest(path: Path) -> str:
 
 def _is_whole(path: Path) -> bool:
     try:
-        with open_hdf5(path, "this run"):
+        with open_hdf5(path, None):
             return True
     except UserError:
         return False

@@ -60,7 +60,7 @@ def cut_files(task: CutTask) -> tuple[Path, bool]:
     digests = [photo_digest(path) for path in (pair.phone, pair.dslr)]
     for path, before, now in zip((pair.phone, pair.dslr), aligned, digests, strict=True):
         if before != now:
-            raise UserError(f"{path}: changed since it was aligned; run align again")
+            raise UserError(f"{path}: changed since it was aligned; align it again")
 
     def write(path: Path) -> None:
         phone, dslr = read_photo(pair.phone), read_photo(pair.dslr)

@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ppcn.errors import UserError
+from ppcn.errors import FileError, FileKind, UserError, missing_file
 from ppcn.files.artifacts import sha256
 from ppcn.files.safetensors import save_tensors
 from ppcn.params import Features
@@ -88,16 +88,14 @@ def load_vgg(path: Path) -> tuple[VGG19, dict[str, str]]:
         UserError: the file is missing or holds something else.
     """
     if not path.is_file():
-        raise UserError(f"{path}: no such file; make it with 'ppcn-pipeline features'")
+        raise missing_file(path, FileKind.VGG)
     network = VGG19()
     try:
         network.load_state_dict(load_file(path))
         with safe_open(path, "pt") as file:
             return network, dict(sorted((file.metadata() or {}).items()))
     except (SafetensorError, RuntimeError):
-        raise UserError(
-            f"{path}: not VGG-19 weights; remake it with 'ppcn-pipeline features'"
-        ) from None
+        raise FileError(path, FileKind.VGG, "not VGG-19 weights") from None
 
 
 def fetch_vgg(features: Features, out: Path) -> dict[str, str]:

@@ -146,7 +146,7 @@ class Params(Group):
         try:
             values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise UserError(f"{path}: no such parameter file; name one with --params") from None
+            raise UserError(f"{path}: no such parameter file") from None
         except (YAMLError, UnicodeDecodeError) as error:
             raise UserError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
         return cls.of(values, path)

@@ -13,7 +13,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader
 from matplotlib.figure import Figure
 
-from ppcn.errors import UserError
+from ppcn.errors import FileError, FileKind, UserError, missing_file
 
 PANELS_PER_LINE = 4
 MIME = {".png": "image/png", ".jpg": "image/jpeg"}
@@ -129,33 +129,32 @@ def _svg(title: str, figure: Figure) -> Picture:
 
 def _read_columns(path: Path) -> dict[str, list[float]]:
     if not path.is_file():
-        raise UserError(f"{path}: no such file; run the stage that trains it again")
+        raise missing_file(path, FileKind.METRICS)
     with path.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return {name: [float(row[name] or "nan") for row in rows] for name in rows[0]}
 
 
-def read_rows(path: Path, columns: Sequence[str], made_by: str) -> list[dict[str, str]]:
+def read_rows(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """Read a table of pairs.
 
     Args:
         path: a CSV file.
         columns: those that it must have.
-        made_by: the command that makes it.
 
     Raises:
-        UserError: it is missing, no CSV file or without one of the columns.
+        FileError: it is missing, no CSV file or without one of the columns.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file, restval=""))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; make it with '{made_by}'") from None
+        raise missing_file(path, FileKind.METRICS) from None
     except (UnicodeDecodeError, csv.Error):
-        raise UserError(f"{path}: not a CSV file; remake it with '{made_by}'") from None
+        raise FileError(path, FileKind.METRICS, "not a CSV file") from None
     for column in columns:
         if not rows or column not in rows[0]:
-            raise UserError(f"{path}: has no column '{column}'; remake it with '{made_by}'")
+            raise FileError(path, FileKind.METRICS, f"has no column '{column}'")
     return rows
 
 
@@ -168,29 +167,26 @@ def join_pairs(aligned: Sequence[Row], cut: Sequence[Row]) -> list[dict[str, str
     known = {row["stem"]: row for row in aligned}
     for row in cut:
         if row["stem"] not in known:
-            raise UserError(f"'{row['stem']}' was cut but not aligned; run align and patches again")
+            raise UserError(f"'{row['stem']}' was cut but not aligned; align and cut again")
     pairs = [{**known[row["stem"]], **row} for row in cut]
     return sorted(pairs, key=lambda pair: (int(pair["kept"]), pair["stem"]))
 
 
-def pair_histograms(
-    pairs: Sequence[Row], stored: Mapping[str, Any], file: Path, made_by: str
-) -> Picture:
+def pair_histograms(pairs: Sequence[Row], stored: Mapping[str, Any], file: Path) -> Picture:
     """Correlation and shift of the kept windows; kept windows and residual of the pairs.
 
     Args:
         pairs: from `join_pairs`.
         stored: `counts` and `edges` of the first two, as the patches stage stores them.
         file: where they are stored.
-        made_by: the command that makes it.
 
     Raises:
-        UserError: one of them is missing.
+        FileError: one of them is missing.
     """
     try:
         binned = [(stored[name]["counts"], stored[name]["edges"]) for name in ("ncc", "shift_px")]
     except (KeyError, TypeError):
-        raise UserError(f"{file}: no histograms; remake it with '{made_by}'") from None
+        raise FileError(file, FileKind.METRICS, "no histograms") from None
     # Rice's rule.
     bins = int(np.ceil(2 * len(pairs) ** (1 / 3)))
     for column in ("kept", "residual_px"):
@@ -240,23 +236,22 @@ def reason_table(title: str, reasons: Mapping[str, str], file: Path) -> list[Tab
     return [Table(title, note, ["name", "reason"], rows)] if rows else []
 
 
-def quick_looks(pairs: Sequence[Row], folder: Path, made_by: str) -> list[Picture]:
+def quick_looks(pairs: Sequence[Row], folder: Path) -> list[Picture]:
     """The pictures of the pairs with the most and with the fewest kept windows.
 
     Args:
         pairs: from `join_pairs`.
         folder: holds <stem>.jpg of every pair.
-        made_by: the command that makes it.
 
     Raises:
-        UserError: a picture is missing.
+        FileError: a picture is missing.
     """
     poorest, others = pairs[:POOREST_SHOWN], pairs[POOREST_SHOWN:]
     pictures = []
     for pair in (*others[: -BEST_SHOWN - 1 : -1], *poorest):
         path = folder / f"{pair['stem']}.jpg"
         if not path.is_file():
-            raise UserError(f"{path}: no such picture; make it with '{made_by}'")
+            raise FileError(path, FileKind.PICTURES, "no such picture", missing=True)
         windows = int(pair["kept"]) + sum(int(pair[name]) for name in _reasons(pairs))
         figures = _figures(pair)
         title = f"{pair['stem']}: {figures.pop('kept')} of {windows} windows kept; "

@@ -197,7 +197,7 @@ class CropSource:
     def __init__(self, crops: CropSet, training: SharpenerTraining, enlarged: bool) -> None:
         if training.train_crop > crops.size:
             raise UserError(
-                f"train_crop is larger than the stored crops of {crops.size} px; run lr"
+                f"train_crop is larger than the stored crops of {crops.size} px; make them anew"
             )
         self.size, self._enlarged = training.batch, enlarged
         self._crops, self._side = crops, training.train_crop

@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
-from ppcn.errors import UserError
+from ppcn.errors import FileError, FileKind, missing_file
 from ppcn.files.safetensors import save_tensors
 from ppcn.networks import NETWORKS
 
@@ -33,42 +33,46 @@ def save_weights(path: Path, name: str, network: nn.Module, facts: Mapping[str, 
     save_tensors(path, state, metadata)
 
 
-def load_weights(path: Path, made_by: str) -> tuple[nn.Module, dict[str, Any]]:
+def load_weights(path: Path, network: str | None = None) -> tuple[nn.Module, dict[str, Any]]:
     """Read a weights file into the network that it names.
 
     Args:
         path: the file.
-        made_by: the command that makes it, named to the user when the file is missing.
+        network: name of the network that it must hold; any by default.
 
     Returns:
         The network in evaluation mode, and the file's facts with `network` added.
 
     Raises:
-        UserError: the file is missing, damaged, or does not fit the network it names.
+        FileError: the file is missing, damaged, does not fit the network it names, or holds
+            another one.
     """
     if not path.is_file():
-        raise UserError(f"{path}: no such file; make it with '{made_by}'")
+        raise missing_file(path, FileKind.WEIGHTS)
     try:
         with safe_open(path, "pt") as file:
             metadata = dict(file.metadata() or {})
         name = metadata.get("network", "")
         if name not in NETWORKS:
-            raise UserError(f"{path}: its metadata names no network of this project")
-        network = NETWORKS[name].make()
-        network.load_state_dict(load_file(path))
+            problem = "its metadata names no network of this project"
+            raise FileError(path, FileKind.WEIGHTS, problem)
+        if network not in (None, name):
+            raise FileError(path, FileKind.WEIGHTS, f"holds {name}, not {network}")
+        module = NETWORKS[name].make()
+        module.load_state_dict(load_file(path))
         facts = json.loads(metadata.get("facts", "{}"))
     except (SafetensorError, RuntimeError, ValueError):
-        raise UserError(f"{path}: damaged weights file; remake it with '{made_by}'") from None
-    return network.eval(), {"network": name, **facts}
+        raise FileError(path, FileKind.WEIGHTS, "damaged weights file") from None
+    return module.eval(), {"network": name, **facts}
 
 
-def load_network(path: Path, kind: type[Network], made_by: str) -> tuple[Network, dict[str, Any]]:
+def load_network(path: Path, kind: type[Network]) -> tuple[Network, dict[str, Any]]:
     """Read a weights file that must hold one kind of network.
 
     Raises:
-        UserError: as `load_weights`, or the file holds another network.
+        FileError: as `load_weights`.
     """
-    network, facts = load_weights(path, made_by)
-    if not isinstance(network, kind):
-        raise UserError(f"{path}: holds {facts['network']}; name the file of '{made_by}'")
+    (name,) = (name for name, row in NETWORKS.items() if row.make is kind)
+    network, facts = load_weights(path, name)
+    assert isinstance(network, kind)
     return network, facts

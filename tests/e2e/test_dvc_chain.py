@@ -162,7 +162,7 @@ def test_the_tables_are_made_on_demand(project: Project) -> None:
         assert "| 22.98 | 0.9235 | 6.00 | 1148 |" in page
         assert "Ablation of the boe loss" in page
         assert "28.42/0.8104" in (project.folder / "metrics/tables/sr.md").read_text()
-        silent = load_weights(project.folder / f"{MODELS}/mux_normal_without_noise.safetensors", "")
+        silent = load_weights(project.folder / f"{MODELS}/mux_normal_without_noise.safetensors")
         assert float(silent[0].noise_deviation) == 0
         assert "up to date" in project.do("dvc", "repro", "-R", "tables")
     finally:

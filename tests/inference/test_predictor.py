@@ -30,7 +30,7 @@ def photo() -> np.ndarray:
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32, np.float64])
 def test_enhance_is_what_the_network_gives(photo: np.ndarray, weights: Path, kind: type) -> None:
-    network, _ = load_weights(weights, "")
+    network, _ = load_weights(weights)
     expected = run_network(network)(photo).clip(0, 1)
     white = {np.uint8: 255, np.uint16: 65535}.get(kind, 1)
     image = (photo / 255 * white).astype(kind)
@@ -55,7 +55,7 @@ def test_grey_and_transparency(photo: np.ndarray, weights: Path) -> None:
 
 
 def test_upscale_is_what_the_shipped_network_gives(photo: np.ndarray) -> None:
-    network, facts = load_weights(find_weights("ppcn_sr"), "")
+    network, facts = load_weights(find_weights("ppcn_sr"))
     expected = run_upscaler(facts["network"], network)(photo)
     assert np.abs(ppcn.upscale(photo) / 255.0 - expected.clip(0, 1)).max() <= 0.5 / 255 + 1e-5
 

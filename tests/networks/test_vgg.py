@@ -103,7 +103,7 @@ def test_missing_and_foreign_files_are_named(tmp_path: Path) -> None:
     other = tmp_path / "other.h5"
     with pytest.raises(UserError, match="not Keras's VGG-19 file"):
         fetch_vgg(_features("file", other, _digest(other)), tmp_path / "out.safetensors")
-    with pytest.raises(UserError, match="make it with 'ppcn-pipeline features'"):
+    with pytest.raises(UserError, match="no such file"):
         load_vgg(tmp_path / "none.safetensors")
 
 

@@ -307,10 +307,13 @@ def test_a_run_in_which_every_pair_fails_is_an_error(folder: Path) -> None:
     [
         (["align", "--phone", "ipone"], "unknown phone 'ipone'; the nearest of params.yaml is"),
         (["align", "--phone", "iphone"], "data/rig/iphone: no such folder"),
-        (["patches", "--phone", "iphone", "--root", "x"], "make it with 'ppcn-pipeline align'"),
+        (
+            ["patches", "--phone", "iphone", "--root", "x"],
+            "ppcn-pipeline align --phone iphone",
+        ),
         (["teacher", "--phone", "iphone"], "make it with 'ppcn-pipeline features'"),
-        (["student", "--phone", "iphone"], "make it with 'ppcn-pipeline teacher'"),
-        (["evaluate", "--phone", "iphone"], "make it with 'ppcn-pipeline teacher'"),
+        (["student", "--phone", "iphone"], "make it with 'ppcn-pipeline teacher --phone iphone'"),
+        (["evaluate", "--phone", "iphone"], "make it with 'ppcn-pipeline teacher --phone iphone'"),
         (["sr"], "make it with 'ppcn-pipeline lr'"),
         (["evaluate-sr"], "make it with 'ppcn-pipeline sr'"),
         (["lr"], "data/sample: no such folder"),
@@ -407,7 +410,7 @@ def test_the_super_resolution_chain(rig: Path, folder: Path) -> None:
     assert scores["gain_db"] == pytest.approx(
         scores["ppcn_sr"]["psnr"] - scores["bicubic"]["psnr"], abs=1e-5
     )
-    _, facts = load_weights(folder / "data/models/sr/ppcn_sr.safetensors", "")
+    _, facts = load_weights(folder / "data/models/sr/ppcn_sr.safetensors")
     assert facts["network"] == "ppcn_sr"
     assert facts["seed"] == 14
     assert facts["training"]["steps"] == 3

@@ -45,7 +45,7 @@ def test_every_file_is_small_has_a_card_and_names_no_place(path: Path) -> None:
 
 def test_super_resolution_beats_bicubic() -> None:
     """No score, for these photos were trained on at other sizes."""
-    network, _ = load_network(WEIGHTS / "ppcn_sr.safetensors", SuperResolver, "sr")
+    network, _ = load_network(WEIGHTS / "ppcn_sr.safetensors", SuperResolver)
     upscale = run_upscaler("ppcn_sr", network)
     photo = read_photo(ROOT / "data/sample/casa-mila.jpg")
     hr = cv2.resize(photo, (640, 360), interpolation=cv2.INTER_AREA)
@@ -85,7 +85,7 @@ def test_enhancement_scores_as_its_card_says(name: str, unseen: Path) -> None:
     }
     with open_patches(unseen) as cut:
         every = cut.pairs(range(len(cut.ncc)))
-        methods = {name: run_network(load_weights(WEIGHTS / f"{name}.safetensors", "")[0])}
+        methods = {name: run_network(load_weights(WEIGHTS / f"{name}.safetensors")[0])}
         found = score_enhancement({**methods, "do nothing": do_nothing}, every)
     assert f"the {found['images']} patches" in card
     for method in (name, "do nothing"):
@@ -98,7 +98,7 @@ def test_enhancement_scores_as_its_card_says(name: str, unseen: Path) -> None:
 
 def test_enhancement_knows_its_camera() -> None:
     for name in ("ppcn_teacher", "ppcn_student"):
-        _, facts = load_weights(WEIGHTS / f"{name}.safetensors", "")
+        _, facts = load_weights(WEIGHTS / f"{name}.safetensors")
         assert facts["cameras"] == ["Apple iPhone 3GS"]
 
 
