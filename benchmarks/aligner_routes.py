@@ -20,7 +20,8 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 from ppcn.params import Params
-from ppcn.photos.decode import luminance, read_photo
+from ppcn.photos.color import luminance
+from ppcn.photos.decode import read_photo
 from ppcn.registration.geometry import Array, low_pass, transform_points
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"

@@ -42,7 +42,8 @@ from ppcn.dataset.pairs import Pair, find_pairs
 from ppcn.errors import FileKind, UserError
 from ppcn.evaluation.alignment_error import crop_errors
 from ppcn.files.artifacts import open_hdf5, write_json
-from ppcn.photos.decode import luminance, read_photo
+from ppcn.photos.color import luminance
+from ppcn.photos.decode import read_photo
 from ppcn.registration.geometry import Array, largest_rectangle, low_pass
 from ppcn.rig.camera import Pose, load_pose, pixel_grid
 

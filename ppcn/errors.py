@@ -1,5 +1,7 @@
 """The exceptions that a user is meant to read."""
 
+import difflib
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 
@@ -48,3 +50,8 @@ class FileError(UserError):
 def missing_file(path: Path, kind: FileKind) -> FileError:
     """The error of a file that is not there."""
     return FileError(path, kind, "no such file", missing=True)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The known name that is most like one that a user gave; empty if none is known."""
+    return "".join(difflib.get_close_matches(name, list(known), n=1, cutoff=0))

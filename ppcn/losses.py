@@ -17,13 +17,13 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from ppcn.params import Channels, Distance, Formula
+from ppcn.photos.color import LUMA_WEIGHTS
 
 EPSILON = 1e-5
 # h of PPCN eq. 1; the paper gives no number, this is the authors' program's.
 BANDWIDTH = 0.5
 MAX_POSITIONS = 65**2
 CHUNK = 1024
-LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 
 P = ParamSpec("P")
 

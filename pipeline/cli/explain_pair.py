@@ -5,10 +5,9 @@ from pathlib import Path
 
 import typer
 
-from pipeline.cli.options import nearest
 from ppcn.dataset.extract import KEPT, cut_patches
 from ppcn.dataset.pairs import Pair
-from ppcn.errors import UserError
+from ppcn.errors import UserError, nearest
 from ppcn.params import Params
 from ppcn.photos.decode import read_photo, write_photo
 from ppcn.registration.geometry import OK

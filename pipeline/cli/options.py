@@ -1,15 +1,13 @@
 """Command-line options and checks that several commands share."""
 
-import difflib
 import os
 import re
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ppcn.errors import UserError
+from ppcn.errors import UserError, nearest
 from ppcn.params import Params
 
 ParamsFile = Annotated[
@@ -74,11 +72,6 @@ def check_outputs(out: Path, metrics: Path) -> None:
             raise UserError(f"{folder}: cannot be made: {error.strerror}") from None
         if not os.access(folder, os.W_OK):
             raise UserError(f"{folder}: cannot be written to")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name that is most like a name that a user gave."""
-    return difflib.get_close_matches(name, list(known), n=1, cutoff=0)[0]
 
 
 def parse_size(size: str) -> tuple[int, int]:

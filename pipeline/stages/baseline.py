@@ -1,6 +1,5 @@
 """Stage `baseline`: train any enhancement network for any recipe, all at one budget."""
 
-import difflib
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -10,7 +9,7 @@ from torch import nn
 
 from pipeline.cli.enhancer_training import FEATURES, EnhancerRun, Features, train_enhancer
 from pipeline.cli.options import ParamsFile, PatchesFile, Phone, load_params
-from ppcn.errors import UserError
+from ppcn.errors import UserError, nearest
 from ppcn.networks import NETWORKS
 from ppcn.networks.ppcn import Teacher
 from ppcn.params import NetworkName, Params, Recipe, Term
@@ -68,7 +67,7 @@ def baseline(
 def _make(name: str, params: Params, noise: bool) -> nn.Module:
     known = get_args(NetworkName)
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+        near = nearest(name, known)
         raise UserError(f"unknown enhancement network '{name}'; the nearest is '{near}'")
     options: dict[str, float | None] = {"initial_deviation": params.baseline.initial_deviation}
     if not noise:

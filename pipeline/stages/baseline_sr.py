@@ -1,6 +1,5 @@
 """Stage `baseline-sr`: train any super-resolution network for its paper's loss, at one budget."""
 
-import difflib
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,7 @@ from pipeline.cli.sr_training import (
     ValidSet,
     train_sharpener,
 )
-from ppcn.errors import UserError
+from ppcn.errors import UserError, nearest
 
 
 def baseline_sr(
@@ -34,7 +33,7 @@ def baseline_sr(
     params = load_params(params_file)
     losses = {str(name): loss for name, loss in params.tables.sr.items()}
     if network not in losses:
-        near = difflib.get_close_matches(network, losses, n=1, cutoff=0)[0]
+        near = nearest(network, losses)
         raise UserError(f"--network: '{network}' is no key of tables.sr; the nearest is '{near}'")
     run = SharpenerRun(
         name=network,

@@ -8,8 +8,7 @@ import typer
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.cli.options import nearest
-from ppcn.errors import UserError
+from ppcn.errors import UserError, nearest
 from ppcn.files.artifacts import replacing
 from ppcn.params import Params
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ppcn.dataset.grid import place_windows
 from ppcn.dataset.patch_set import Patch
 from ppcn.params import Patches
-from ppcn.photos.decode import Photo, luminance
+from ppcn.photos.color import luminance
+from ppcn.photos.decode import Photo
 from ppcn.registration.geometry import Alignment, Array, inside, low_pass, size_of, square_centres
 
 # Grey levels: a closer pair is one image twice, not two cameras.

@@ -1,7 +1,6 @@
 """Photo pairs of two cameras: which photos belong together."""
 
 import csv
-import difflib
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ppcn.errors import UserError
+from ppcn.errors import UserError, nearest
 from ppcn.photos.decode import capture_time, list_photos, photo_size
 
 # Fewer pairs by time than this share of the smaller folder may be chance: within 2 s, clocks that
@@ -82,7 +81,7 @@ def find_pairs(
     elif by.lower().endswith(".csv"):
         pairs, unpaired = _by_manifest(root, by), {}
     else:
-        near = difflib.get_close_matches(by, ["stem", "time"], n=1, cutoff=0)[0]
+        near = nearest(by, ["stem", "time"])
         raise UserError(
             f"data.pair_by is '{by}'; it must be stem, time or a manifest ending in .csv; "
             f"the nearest is '{near}'"

@@ -28,6 +28,7 @@ from ppcn.errors import UserError
 from ppcn.evaluation.metrics import niqe, pirm_ms_ssim, psnr, ssim
 from ppcn.networks import NETWORKS
 from ppcn.networks.devices import choose_device, evaluating, place, to_tensor
+from ppcn.photos.color import luma
 from ppcn.photos.decode import Photo
 from ppcn.photos.resize import SCALE, enlarge, matlab_enlarge, matlab_shrink, shrink
 
@@ -37,7 +38,6 @@ Resize = Callable[[Photo], Photo]
 Scores = dict[str, float]
 EnhancementProtocol = Literal["pirm2018", "dped_test"]
 SuperresProtocol = Literal["sr_y_shave4", "sr_y_shave4_matlab"]
-Y_WEIGHTS = np.array([65.481, 128.553, 24.966])
 SMALLEST_SSIM = 11
 
 
@@ -180,11 +180,6 @@ def score_superres(
         "images": len(next(iter(scores.values()))),
         **{name: _means(rows) for name, rows in scores.items()},
     }
-
-
-def luma(image: Floats) -> Floats:
-    """ITU-R BT.601 Y in 16..235 of RGB (H, W, 3) in [0, 1]."""
-    return np.asarray(image @ Y_WEIGHTS + 16)
 
 
 def _shaved_y(image: Floats) -> Floats:

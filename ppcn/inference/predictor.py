@@ -17,7 +17,8 @@ from ppcn.inference.runtimes import Runtime
 from ppcn.inference.tiled import WHITE, Pixels, Report, Rows, Tiled
 from ppcn.networks import NETWORKS
 from ppcn.networks.sr_baselines import SCALE
-from ppcn.photos.photo_file import LUMA, Form, PhotoFile, Piece, write_comparison
+from ppcn.photos.color import LUMA_WEIGHTS
+from ppcn.photos.photo_file import Form, PhotoFile, Piece, write_comparison
 from ppcn.weights import load_weights
 from ppcn.weights.shipped import find_weights
 
@@ -193,7 +194,7 @@ class _Colours:
 
     def like_photo(self, result: NDArray[np.float32], alpha: NDArray[Any] | None) -> NDArray[Any]:
         """A result (H, W, 3) in [0, 1] as an array of the photo's kind."""
-        result = (result @ np.array(LUMA, np.float32) if self.is_grey else result).clip(
+        result = (result @ np.array(LUMA_WEIGHTS, np.float32) if self.is_grey else result).clip(
             0, 1
         ) * self.white
         result = (np.rint(result) if self.kind in WHITE else result).astype(self.kind)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-GRAY_WEIGHTS = (0.2989, 0.5870, 0.1140)
+from ppcn.photos.color import TF_GRAY_WEIGHTS
 
 
 class PhotoMean(nn.Module):
@@ -80,9 +80,10 @@ def bounded(x: Tensor) -> Tensor:
 
 
 def gray(x: Tensor) -> Tensor:
-    """Brightness (N, 1, H, W) of RGB (N, 3, H, W), with the weights of `GRAY_WEIGHTS`."""
+    """Brightness (N, 1, H, W) of RGB (N, 3, H, W), with the weights of `TF_GRAY_WEIGHTS`."""
     red, green, blue = x.split(1, dim=1)
-    return red * GRAY_WEIGHTS[0] + green * GRAY_WEIGHTS[1] + blue * GRAY_WEIGHTS[2]
+    weights = TF_GRAY_WEIGHTS
+    return red * weights[0] + green * weights[1] + blue * weights[2]
 
 
 def pad_to_multiple(x: Tensor, multiple: int) -> Tensor:

@@ -1,6 +1,5 @@
 """The parameters of every stage, typed: the values themselves live only in params.yaml."""
 
-import difflib
 import re
 from pathlib import Path
 from types import UnionType
@@ -10,7 +9,7 @@ from pydantic import Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from ppcn.errors import UserError
+from ppcn.errors import UserError, nearest
 from ppcn.params.fields import Group, PhoneName
 from ppcn.params.losses import (
     Channels,
@@ -98,7 +97,7 @@ class Params(Group):
     @model_validator(mode="after")
     def _tables_compare_on_a_phone(self) -> "Params":
         if self.tables.phone not in self.phones:
-            near = difflib.get_close_matches(self.tables.phone, self.phones, n=1, cutoff=0)[0]
+            near = nearest(self.tables.phone, self.phones)
             raise ValueError(
                 f"tables.phone is '{self.tables.phone}', which is not under phones; "
                 f"the nearest is '{near}'"
@@ -117,8 +116,7 @@ class Params(Group):
         return self
 
     def _nearest_recipe(self, name: str) -> str:
-        near = difflib.get_close_matches(name, self.recipes, n=1, cutoff=0)
-        return f"the nearest of recipes is '{''.join(near)}'"
+        return f"the nearest of recipes is '{nearest(name, self.recipes)}'"
 
     def recipe(self, name: str | None = None) -> Recipe:
         """A recipe with the weights that `loss` replaces; that of `loss.recipe` by default.
@@ -181,9 +179,8 @@ def _explain(error: ValidationError) -> str:
     name = ".".join(location)
     if first["type"] == "extra_forbidden":
         known = _known_keys(location[:-1])
-        near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0)
-        nearest = ".".join([*location[:-1], *near])
-        return f"unknown parameter '{name}'; the nearest known one is '{nearest}'"
+        near = ".".join([*location[:-1], nearest(location[-1], known)])
+        return f"unknown parameter '{name}'; the nearest known one is '{near}'"
     if first["type"] == "missing":
         return f"parameter '{name}' is missing"
     if first["type"] == "value_error":

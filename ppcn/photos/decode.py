@@ -373,12 +373,3 @@ def encode_jpeg(photo: Photo, quality: int) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(photo).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()
-
-
-def luminance(photo: Photo) -> NDArray[np.float32]:
-    """Grey levels (H, W) float32 in 0..255 (weights 0.299, 0.587, 0.114) of an RGB photo."""
-    grey = np.empty(photo.shape[:2], np.float32)
-    for top in range(0, len(photo), STRIP):
-        rows = slice(top, top + STRIP)
-        grey[rows] = cv2.cvtColor(photo[rows].astype(np.float32), cv2.COLOR_RGB2GRAY)
-    return grey

@@ -20,6 +20,7 @@ from PIL import ImageCms
 
 from ppcn.errors import UserError
 from ppcn.files.artifacts import replacing
+from ppcn.photos.color import LUMA_WEIGHTS
 from ppcn.photos.decode import DAMAGE, decode_heif, is_heif, open_heif, read_photo
 from ppcn.photos.metadata import EXIF_MARK, Metadata, exif_of_tiff, insert_metadata
 
@@ -38,7 +39,6 @@ LARGEST = 1_000_000_000
 # From this JPEG quality on, colours are as sharp as brightness.
 SHARP_COLOURS = 90
 PROFILE = "icc-profile-data"
-LUMA = (0.299, 0.587, 0.114)
 # First row and column, and pixels.
 Piece = tuple[int, int, NDArray[np.float32]]
 COLOURS = {"srgb", "rgb", "rgb16", "b-w", "grey16", "cmyk"}
@@ -250,7 +250,7 @@ class PhotoFile:
         """Turn sRGB into what the photo stores; numbers stay as precise as they are."""
         stored = self._upright()
         if stored.interpretation in ("b-w", "grey16"):
-            image = image.recomb([list(LUMA)])
+            image = image.recomb([list(LUMA_WEIGHTS)])
         elif self._profile:
             profile = scratch / "photo.icc"
             profile.write_bytes(self._profile)

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppcn.params import Align
-from ppcn.photos.decode import Photo, luminance
+from ppcn.photos.color import luminance
+from ppcn.photos.decode import Photo
 from ppcn.registration.flow import agreement_map, refine
 from ppcn.registration.geometry import OK, Alignment, Array, common_crop, size_of
 from ppcn.registration.keypoints import estimate_homography, fit_lens, implausible, match_keypoints

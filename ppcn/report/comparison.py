@@ -7,7 +7,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ppcn.evaluation.protocols import Enhance, Floats
-from ppcn.photos.decode import Photo, luminance
+from ppcn.photos.color import luminance
+from ppcn.photos.decode import Photo
 from ppcn.photos.resize import enlarge
 
 GAP = 4

@@ -15,11 +15,11 @@ from PIL import Image, ImageCms, ImageFile, ImageOps
 
 from ppcn.errors import UserError
 from ppcn.photos import decode
+from ppcn.photos.color import luminance
 from ppcn.photos.decode import (
     camera_model,
     capture_time,
     list_photos,
-    luminance,
     photo_size,
     read_photo,
     write_photo,

@@ -9,7 +9,7 @@ from conftest import ROOT
 
 from pipeline.cli.hints import maker_of
 from pipeline.stages.report import report
-from ppcn.errors import FileError
+from ppcn.errors import FileError, UserError
 from ppcn.files.artifacts import write_csv, write_json
 from ppcn.photos.decode import write_photo
 
@@ -153,5 +153,5 @@ def test_metrics_of_another_version_are_refused_by_name(folder: Path) -> None:
     with pytest.raises(FileError, match=r"iphone\.csv: not a CSV file"):
         _page(folder)
     path.write_text(text.replace("pair-07", "other"))
-    with pytest.raises(FileError, match="'pair-07' was cut but not aligned"):
+    with pytest.raises(UserError, match="'pair-07' was cut but not aligned"):
         _page(folder)
