@@ -1,49 +1,67 @@
 """The commands by name; each is loaded when it is called."""
 
-import ast
-from functools import cache
+import inspect
 from importlib import import_module
-from pathlib import Path
-from typing import Any
+from itertools import pairwise
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from ppcn import __version__
 
 STAGES = "Pipeline stages"
 TOOLS = "Use it"
 ROOMS = {STAGES: "stages", TOOLS: "tools"}
 
+
+class Command(NamedTuple):
+    """A command in the listing.
+
+    Attributes:
+        panel: under which heading; it tells the folder of its module, too.
+        summary: the first sentence of its help.
+    """
+
+    panel: str
+    summary: str
+
+
 COMMANDS = {
-    "rig": STAGES,
-    "align": STAGES,
-    "patches": STAGES,
-    "accuracy": STAGES,
-    "features": STAGES,
-    "teacher": STAGES,
-    "student": STAGES,
-    "evaluate": STAGES,
-    "lr": STAGES,
-    "sr": STAGES,
-    "evaluate-sr": STAGES,
-    "report": STAGES,
-    "baseline": STAGES,
-    "baseline-sr": STAGES,
-    "benchmark": STAGES,
-    "tables": STAGES,
-    "enhance": TOOLS,
-    "upscale": TOOLS,
-    "export": TOOLS,
-    "doctor": TOOLS,
-    "scale": TOOLS,
-    "import-dped": TOOLS,
-    "import-checkpoint": TOOLS,
-    "score-enhancement": TOOLS,
-    "score-sr": TOOLS,
+    "rig": Command(STAGES, "Render photo pairs with known geometry from the sample scenes."),
+    "align": Command(
+        STAGES, "Find homography, local displacement and common crop of every photo pair."
+    ),
+    "patches": Command(STAGES, "Cut matching patches out of the aligned pairs."),
+    "accuracy": Command(STAGES, "Measure the alignment error in pixels where the truth is known."),
+    "features": Command(STAGES, "Fetch VGG-19's weights, which the perceptual losses need."),
+    "teacher": Command(STAGES, "Train the teacher, the large enhancement network."),
+    "student": Command(STAGES, "Distil the teacher into the student, which runs on a phone."),
+    "evaluate": Command(STAGES, "Score teacher and student on photos that training never saw."),
+    "lr": Command(STAGES, "Make training crops and low-resolution photos for super-resolution."),
+    "sr": Command(STAGES, "Train the x4 super-resolution network."),
+    "evaluate-sr": Command(STAGES, "Score the super-resolution network beside bicubic."),
+    "report": Command(STAGES, "Write tables, curves and pictures of every phone into one page."),
+    "baseline": Command(STAGES, "Train one enhancement network at the budget of the tables."),
+    "baseline-sr": Command(
+        STAGES, "Train one super-resolution network at the budget of the tables."
+    ),
+    "benchmark": Command(STAGES, "Time networks on the CPU beside SRCNN, as PIRM 2018 did."),
+    "tables": Command(STAGES, "Score every row of a table of the papers."),
+    "enhance": Command(TOOLS, "Enhance photos of any size."),
+    "upscale": Command(TOOLS, "Enlarge photos to four times their height and width."),
+    "export": Command(TOOLS, "Write a network as a model file of another runtime."),
+    "doctor": Command(TOOLS, "Say what is missing on this machine and in this folder."),
+    "scale": Command(TOOLS, "Write a set of values, such as the papers', into params.yaml."),
+    "import-dped": Command(TOOLS, "Read DPED's released patches into one patch set."),
+    "import-checkpoint": Command(TOOLS, "Read the authors' published weights without TensorFlow."),
+    "score-enhancement": Command(TOOLS, "Score an enhancement network on folders of patches."),
+    "score-sr": Command(TOOLS, "Score a super-resolution network on folders of photos."),
 }
 
 
 class LazyGroup(TyperGroup):
-    """A group whose commands are the functions of the same name in pipeline/<name>.py."""
+    """A group whose commands are functions in pipeline/stages/<name>.py and pipeline/tools."""
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -53,7 +71,10 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """A command as the listing shows it; nothing is imported."""
-        return _listed(cmd_name) if cmd_name in COMMANDS else None
+        if cmd_name not in COMMANDS:
+            return None
+        panel, summary = COMMANDS[cmd_name]
+        return TyperCommand(cmd_name, help=summary, rich_help_panel=panel)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command that was called, ready to run."""
@@ -61,22 +82,34 @@ class LazyGroup(TyperGroup):
         return name, listed and _loaded(args[0]), rest
 
 
-@cache
-def _listed(command: str) -> TyperCommand:
-    name = command.replace("-", "_")
-    folder = Path(__file__).parent / ROOMS[COMMANDS[command]]
-    source = ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))
-    (function,) = (n for n in source.body if isinstance(n, ast.FunctionDef) and n.name == name)
-    text = ast.get_docstring(function)
-    return TyperCommand(command, help=text, rich_help_panel=COMMANDS[command])
+class CommandWithJson(TyperCommand):
+    """A command whose `--json` prints the result where no file name follows."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put in the name of standard output."""
+        given = []
+        for argument, following in pairwise([*args, "--"]):
+            given.append(argument)
+            if argument == "--json" and following.startswith("-") and following != "-":
+                given.append("-")
+        return super().parse_args(ctx, given)
 
 
 def _loaded(command: str) -> Any:
+    """A command ready to run; its help is the listing's sentence and what the function adds."""
+    panel, summary = COMMANDS[command]
     name = command.replace("-", "_")
-    function = getattr(import_module(f"pipeline.{ROOMS[COMMANDS[command]]}.{name}"), name)
+    function = getattr(import_module(f"pipeline.{ROOMS[panel]}.{name}"), name)
+    _, _, more = inspect.cleandoc(function.__doc__).partition("\n\n")
     single = typer.Typer(pretty_exceptions_enable=False)
-    single.command(command)(function)
+    single.command(command, cls=CommandWithJson, help=f"{summary}\n\n{more}")(function)
     return typer.main.get_command(single)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"ppcn-pipeline {__version__}")
+        raise typer.Exit
 
 
 app = typer.Typer(
@@ -89,5 +122,15 @@ app = typer.Typer(
 
 
 @app.callback()
-def _root() -> None:
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Print the version and stop.",
+        ),
+    ] = False,
+) -> None:
     pass

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from ppcn.inference.predictor import enhance, upscale
 
 __all__ = ["enhance", "upscale"]
+__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -12,12 +12,20 @@ from ppcn.params import Params
 
 ParamsFile = Annotated[
     Path | None,
-    typer.Option("--params", help="Parameter file; params.yaml of this folder by default."),
+    typer.Option("--params", help="Parameter file to read; by default params.yaml of this folder."),
 ]
-Phone = Annotated[str, typer.Option(help="Name of the phone: its folder and its results.")]
-Root = Annotated[Path | None, typer.Option(help="Folder of photo folders; data.root by default.")]
+Phone = Annotated[
+    str, typer.Option(help="Name of the phone, which names its folder of photos and its results.")
+]
+Root = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder that holds a folder of photos for each camera; data.root by default."
+    ),
+]
 PatchesFile = Annotated[
-    Path | None, typer.Option(help="Patch set; PHONE.h5 under data.patches by default.")
+    Path | None,
+    typer.Option(help="Patch set to read; by default PHONE.h5 in the folder data.patches."),
 ]
 Reference = Annotated[
     str | None, typer.Option(help="Folder name of the better camera; data.reference by default.")

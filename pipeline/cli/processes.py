@@ -8,11 +8,14 @@ from ppcn.machine import worker_count
 
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, help="Processes; as many as cores and memory allow by default."),
+    typer.Option(min=1, help="Number of processes; by default as many as cores and memory allow."),
 ]
 Cluster = Annotated[
     str | None,
-    typer.Option(metavar="ADDRESS", help="Dask scheduler to run on instead, or its JSON file."),
+    typer.Option(
+        metavar="ADDRESS",
+        help="Address of a Dask scheduler, or its JSON file, to run the work on a cluster.",
+    ),
 ]
 
 

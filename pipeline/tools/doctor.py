@@ -4,7 +4,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, distributions, requires, version
 from pathlib import Path
 from typing import Literal
@@ -13,11 +13,12 @@ import psutil
 import typer
 from packaging.requirements import Requirement
 
+from pipeline.cli.json_output import Json, json_output
 from pipeline.cli.options import ParamsFile, load_params
+from ppcn.dataset.pairs import find_pairs
 from ppcn.errors import UserError
 from ppcn.machine import free_memory
-from ppcn.params import Params
-from ppcn.photos.decode import list_photos
+from ppcn.params import RIG_ROOT, Params
 
 Mark = Literal["ok", "missing", "note"]
 COLOURS = {"ok": "green", "missing": "red", "note": "yellow"}
@@ -29,11 +30,11 @@ FEATURES = Path("data/features/vgg19.safetensors")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at.
+    """One thing that was looked at.
 
     Attributes:
         mark: whether it is as it should be; a note stops nothing.
-        what: was found.
+        what: what it is.
         mend: the command or the step that mends it.
     """
 
@@ -42,13 +43,21 @@ class Finding:
     mend: str = ""
 
 
-def doctor(params_file: ParamsFile = None) -> None:
-    """Look at the machine and this folder; say what is missing, and the command that mends it."""
-    findings = [*_packages(), *_machine(), *_checkout(params_file)]
-    for finding in findings:
-        mark = typer.style(f"{finding.mark:8}", fg=COLOURS[finding.mark])
-        typer.echo(f"{mark}{finding.what}" + (f"\n        {finding.mend}" if finding.mend else ""))
-    if missing := sum(finding.mark == "missing" for finding in findings):
+def doctor(json: Json = None, params_file: ParamsFile = None) -> None:
+    """Say what is missing on this machine and in this folder.
+
+    Beside everything that is missing stands the command or the step that mends it; the exit code
+    is 1 as long as something is. A note stops nothing.
+    """
+    with json_output(json) as result:
+        findings = [*_packages(), *_machine(), *_checkout(params_file)]
+        for finding in findings:
+            mark = typer.style(f"{finding.mark:8}", fg=COLOURS[finding.mark])
+            mend = f"\n        {finding.mend}" if finding.mend else ""
+            typer.echo(f"{mark}{finding.what}{mend}")
+        missing = sum(finding.mark == "missing" for finding in findings)
+        result |= {"missing": missing, "findings": [asdict(finding) for finding in findings]}
+    if missing:
         raise UserError(f"{missing} things are missing; each line above says what mends it")
 
 
@@ -129,24 +138,26 @@ def _checkout(params_file: Path | None) -> Iterator[Finding]:
         yield Finding("note", "no dvc.yaml here; commands work, dvc repro does not")
     yield from _photos(params)
     if not FEATURES.is_file():
-        yield Finding("note", f"{FEATURES}, which training needs", "ppcn-pipeline features")
+        yield Finding("note", f"no {FEATURES}, which training needs", "ppcn-pipeline features")
 
 
 def _photos(params: Params) -> Iterator[Finding]:
-    """Folders of every phone and of the better camera."""
-    root = Path(params.data.root)
-    reference = _stems(root / params.data.reference)
+    """Pairs of every phone and the better camera, as `align` pairs them."""
+    data = params.data
+    root = Path(data.root)
     for phone in params.phones:
-        pairs = _stems(root / phone) & reference
-        if pairs:
-            yield Finding("ok", f"{len(pairs)} pairs of photos of {phone}")
-        elif str(root) == "data/rig":
-            mend = "ppcn-pipeline rig (dvc repro does it), or name your photos with data.root"
-            yield Finding("note", f"no photos of {phone} yet", mend)
-        else:
-            mend = f"put photos of one name into {root / phone} and {root / params.data.reference}"
-            yield Finding("missing", f"pairs of photos of {phone}", mend)
-
-
-def _stems(folder: Path) -> set[str]:
-    return set(list_photos(folder)) if folder.is_dir() else set()
+        try:
+            pairs, unpaired = find_pairs(
+                root, phone, data.reference, data.pair_by, data.pair_tolerance, data.clock_offset
+            )
+        except UserError as error:
+            if root == Path(RIG_ROOT):
+                mend = "ppcn-pipeline rig (dvc repro does it), or name your photos with data.root"
+                yield Finding("note", f"no photos of {phone} yet", mend)
+            else:
+                folders = f"{root / phone} and {root / data.reference}"
+                mend = f"put photos of one name into {folders}, or pair them by time or a manifest"
+                yield Finding("missing", f"pairs of photos of {phone} ({error})", mend)
+            continue
+        alone = f", {len(unpaired)} photos without a partner" if unpaired else ""
+        yield Finding("ok", f"{len(pairs)} pairs of photos of {phone}{alone}")

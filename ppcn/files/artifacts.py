@@ -90,16 +90,16 @@ def open_hdf5(path: Path, kind: FileKind | None) -> Iterator[h5py.File]:
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write a metrics file: finite numbers only, sorted nowhere, newline at the end."""
     with replacing(path) as temporary:
-        text = json.dumps(_rounded(values), indent=2, allow_nan=False)
+        text = json.dumps(rounded(values), indent=2, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def _rounded(value: Any) -> Any:
+def rounded(value: Any) -> Any:
     """Numbers of a metrics file to 6 decimals; an infinite score becomes null."""
     if isinstance(value, Mapping):
-        return {key: _rounded(item) for key, item in value.items()}
+        return {key: rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
+        return [rounded(item) for item in value]
     if isinstance(value, float | np.floating):
         return round(float(value), 6) if np.isfinite(value) else None
     return int(value) if isinstance(value, np.integer) else value

@@ -17,6 +17,7 @@ from conftest import ENVIRONMENT, ROOT, TINY, edit_yaml, refusal, run, run_apart
 from PIL import Image
 from typer.main import get_command
 
+import ppcn
 from pipeline.app import COMMANDS, app
 from ppcn.dataset.patch_set import open_patches
 from ppcn.evaluation.metrics import pirm_scores
@@ -66,8 +67,31 @@ def test_commands_do_what_the_listing_says(name: str) -> None:
     group = get_command(app)
     listed = group.get_command(None, name)
     _, called, rest = group.resolve_command(None, [name, "x"])
-    assert listed.help == called.help
+    assert listed.help == called.help.split("\n\n")[0].replace("\n", " ")
     assert rest == ["x"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_explained_in_whole_sentences(name: str) -> None:
+    _, called, _ = get_command(app).resolve_command(None, [name])
+    for parameter in called.params:
+        if parameter.name not in ("help", "install_completion", "show_completion"):
+            text = parameter.help
+            assert text and text[0].isupper() and text.endswith("."), parameter.name
+            assert len(text.split()) > 2, parameter.name
+
+
+def test_the_version_is_printed() -> None:
+    assert run(ROOT, "--version").stdout == f"ppcn-pipeline {ppcn.__version__}\n"
+
+
+def test_json_goes_to_standard_output_alone_or_into_a_file(folder: Path) -> None:
+    printed = run(folder, "doctor", "--json")
+    assert json.loads(printed.stdout)["missing"] == 0
+    assert "cores, torch" in printed.stderr
+    done = run(folder, "doctor", "--json", "d.json")
+    assert json.loads((folder / "d.json").read_text())["missing"] == 0
+    assert "cores, torch" in done.stdout
 
 
 def test_a_mistyped_command_is_refused_with_the_nearest_name() -> None:

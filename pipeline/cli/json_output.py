@@ -1,0 +1,40 @@
+"""The option `--json`: what a command found out, for scripts."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ppcn.files.artifacts import rounded, write_json
+
+Json = Annotated[
+    Path | None,
+    typer.Option(
+        "--json",
+        metavar="[FILE]",
+        help="Write the result as JSON into this file; without a file name, print it on standard "
+        "output and everything else on standard error.",
+    ),
+]
+STANDARD_OUTPUT = Path("-")
+
+
+@contextmanager
+def json_output(target: Path | None) -> Iterator[dict[str, Any]]:
+    """Yield a dictionary to be filled with the result, which goes where `--json` said.
+
+    Args:
+        target: a file, `STANDARD_OUTPUT`, or None for no JSON.
+    """
+    result: dict[str, Any] = {}
+    prints = target == STANDARD_OUTPUT
+    with redirect_stdout(sys.stderr) if prints else nullcontext():
+        yield result
+    if prints:
+        print(json.dumps(rounded(result), indent=2, allow_nan=False))
+    elif target:
+        write_json(target, result)
