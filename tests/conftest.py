@@ -1,11 +1,13 @@
 import io
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import mkdtemp
 
 import numpy as np
 import pytest
@@ -32,6 +34,28 @@ os.environ["OMP_NUM_THREADS"] = str(torch.get_num_threads())
 os.environ.update(pipeline.__main__.ALLOCATOR)
 # Of the program in whatever folder.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+
+
+def sample_params(folder: Path) -> Path:
+    """A params.yaml with the sample's values, whatever an experiment has left in the project's."""
+    yaml = YAML()
+    values = yaml.load((ROOT / "params.yaml").read_text())
+    for group, sample in YAML(typ="safe").load((ROOT / "tests/sample.yaml").read_text()).items():
+        if isinstance(sample, dict) and group != "phones":
+            values[group].update(sample)
+        else:
+            values[group] = sample
+    path = folder / "params.yaml"
+    with path.open("w") as file:
+        yaml.dump(values, file)
+    return path
+
+
+PARAMS = sample_params(Path(mkdtemp(prefix="ppcn-tests-")))
+
+
+def pytest_sessionfinish() -> None:
+    shutil.rmtree(PARAMS.parent, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -91,7 +115,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def params() -> Params:
-    return Params.load(ROOT / "params.yaml")
+    return Params.load(PARAMS)
 
 
 @pytest.fixture

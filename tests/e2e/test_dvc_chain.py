@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, TINY, edit_yaml
+from conftest import PARAMS, ROOT, TINY, edit_yaml
 from ruamel.yaml import YAML
 
 from ppcn.weights import load_weights
@@ -33,7 +33,7 @@ class Project:
             "PYTHONPATH": str(folder),
             "COLUMNS": "300",
         }
-        tracked = ["dvc.yaml", "params.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore"]
+        tracked = ["dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore"]
         tracked += [".gitignore", "pipeline", "ppcn", "tables/dvc.yaml"]
         for name in tracked:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
@@ -44,6 +44,7 @@ class Project:
             shutil.copy(ROOT / f"data/sample/{scene}.jpg", folder / "data/sample")
         digest = hashlib.sha256(vgg_file.read_bytes()).hexdigest()
         own = {"features.source": "file", "features.path": str(vgg_file), "features.sha256": digest}
+        shutil.copy(PARAMS, folder)
         edit_yaml(folder / "params.yaml", {**TINY, **own})
         self.do("git", "init", "-q")
         self.do("git", "config", "user.email", "someone@example.org")

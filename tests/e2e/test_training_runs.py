@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, edit_yaml
+from conftest import PARAMS, ROOT, edit_yaml
 
 from ppcn.dataset.patch_set import Patch, PatchWriter
 from ppcn.files.artifacts import create_hdf5
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.xdist_group("trainer")
 def folder(tmp_path_factory: pytest.TempPathFactory, vgg_file: Path) -> Path:
     """Parameters, patches and features for small training runs, of which one is done."""
     made = tmp_path_factory.mktemp("trainer")
-    shutil.copy(ROOT / "params.yaml", made)
+    shutil.copy(PARAMS, made)
     edit_yaml(made / "params.yaml", SETTINGS)
     photo = read_photo(ROOT / "data/sample/roman-colosseum.jpg")[300:1100, 600:1800]
     tiles = np.stack(list(tile(photo, SIDE)))[::50]

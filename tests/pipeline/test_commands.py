@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import ENVIRONMENT, ROOT, TINY, edit_yaml, refusal, run, run_apart
+from conftest import ENVIRONMENT, PARAMS, ROOT, TINY, edit_yaml, refusal, run, run_apart
 from PIL import Image
 from typer.main import get_command
 
@@ -32,7 +32,7 @@ SCENES = ("canyon-wren", "casa-mila", "lake-sherburne", "perched-osprey", "roman
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with small parameters, where commands are run."""
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copy(PARAMS, tmp_path)
     edit_yaml(tmp_path / "params.yaml", TINY)
     return tmp_path
 
@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Rendered photos of five scenes; tests only read them."""
     folder = tmp_path_factory.mktemp("rig")
-    shutil.copy(ROOT / "params.yaml", folder)
+    shutil.copy(PARAMS, folder)
     edit_yaml(folder / "params.yaml", TINY)
     (folder / "data/sample").mkdir(parents=True)
     for scene in SCENES:
@@ -363,7 +363,7 @@ def test_a_mistyped_parameter_stops_every_stage(folder: Path) -> None:
 def test_ctrl_c_leaves_the_earlier_result_and_nothing_else(rig: Path, tmp_path: Path) -> None:
     """The rig is interrupted while its files are half written."""
     shutil.copytree(rig, tmp_path / "rig")
-    shutil.copy(ROOT / "params.yaml", tmp_path)
+    shutil.copy(PARAMS, tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     command = [sys.executable, "-m", "pipeline", "rig", "--out", "rig", "--workers", "1"]
     process = subprocess.Popen(

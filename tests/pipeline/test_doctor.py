@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, edit_yaml, run
+from conftest import PARAMS, ROOT, edit_yaml, run
 
 import pipeline.tools.doctor
 from pipeline.tools.doctor import _packages
@@ -12,8 +12,8 @@ from pipeline.tools.doctor import _packages
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    for name in ("params.yaml", "dvc.yaml"):
-        shutil.copy(ROOT / name, tmp_path)
+    for path in (PARAMS, ROOT / "dvc.yaml"):
+        shutil.copy(path, tmp_path)
     (tmp_path / ".dvc").mkdir()
     return tmp_path
 

@@ -2,7 +2,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, sample_params
+from dvc.utils.serialize import modify_yaml
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
@@ -15,8 +16,7 @@ PAPER, SAMPLE = ROOT / "scales/paper.yaml", ROOT / "scales/sample.yaml"
 
 @pytest.fixture
 def params_file(tmp_path: Path) -> Path:
-    shutil.copy(ROOT / "params.yaml", tmp_path)
-    return tmp_path / "params.yaml"
+    return sample_params(tmp_path)
 
 
 def scale(values: Path, params_file: Path) -> str:
@@ -25,21 +25,37 @@ def scale(values: Path, params_file: Path) -> str:
 
 
 def test_the_samples_scale_is_that_of_params_yaml(params_file: Path) -> None:
+    before = params_file.read_bytes()
     assert scale(SAMPLE, params_file) == "nothing to change\n"
-    assert params_file.read_bytes() == (ROOT / "params.yaml").read_bytes()
+    assert params_file.read_bytes() == before
+
+
+def test_dvc_changes_one_line_of_params_yaml(tmp_path: Path) -> None:
+    """As `dvc exp run -S loss.kd_weight=...` writes it."""
+    path = tmp_path / "params.yaml"
+    shutil.copy(ROOT / "params.yaml", path)
+    before = path.read_text().splitlines()
+    with modify_yaml(path) as values:
+        values["loss"]["kd_weight"] = 1 + values["loss"]["kd_weight"]
+    after = path.read_text().splitlines()
+    assert len(before) == len(after)
+    assert [line.split("#")[0].split(":")[0] for line in after if line not in before] == [
+        "  kd_weight"
+    ]
 
 
 def test_the_papers_scale_and_back(params_file: Path) -> None:
+    before, values = params_file.read_text().splitlines(), Params.load(params_file)
     printed = scale(PAPER, params_file)
     assert "teacher.steps: 900 -> 20000" in printed
     params = Params.load(params_file)
     assert (params.teacher.steps, params.teacher.batch, params.sr.train_crop) == (20000, 50, 384)
-    before, after = (path.read_text().splitlines() for path in (ROOT / "params.yaml", params_file))
+    after = params_file.read_text().splitlines()
     changed = [line for line in after if line not in before]
     assert len(before) == len(after)
     assert len(changed) <= len(printed.splitlines())
     scale(SAMPLE, params_file)
-    assert Params.load(params_file) == Params.load(ROOT / "params.yaml")
+    assert Params.load(params_file) == values
 
 
 def test_both_scales_set_the_same_keys() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from conftest import PARAMS
 
 from pipeline.cli.hints import maker_of
 from pipeline.stages.report import report
@@ -58,7 +58,7 @@ def _write_scores(metrics: Path) -> None:
 
 def _page(folder: Path) -> str:
     places = (folder / name for name in ("metrics", "pictures", "quicklook", "index.html"))
-    report(*places, params_file=ROOT / "params.yaml")
+    report(*places, params_file=PARAMS)
     return (folder / "index.html").read_text()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import pytest
-from conftest import ROOT
+from conftest import PARAMS, ROOT
 from safetensors import safe_open
 from typer.testing import CliRunner
 
@@ -62,7 +62,7 @@ def unseen(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for scene in (16, 17, 18):
             shutil.copy(reference / f"dped_photos/{camera}/{scene}.jpg", folder / camera)
     common = [f"--root={folder}", "--phone=iphone", f"--metrics={folder}/metrics.json"]
-    common += [f"--params={ROOT}/params.yaml"]
+    common += [f"--params={PARAMS}"]
     aligned, patches = f"{folder}/aligned.h5", f"{folder}/patches.h5"
     commands = [
         ["align", *common, "--reference=sony", f"--out={aligned}"],
