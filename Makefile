@@ -1,12 +1,14 @@
-# `make repro` runs the whole pipeline, `make tables` the papers' comparisons, `make test` the
-# tests. Each sets up .venv first. PYTHON names another interpreter; where it has a torch of its
+# `make repro` runs the whole pipeline, `make tables` the papers' comparisons, `make test` the tests
+# that answer in a few minutes, `make test-all` all of them. Each sets up .venv first. PYTHON names another interpreter; where it has a torch of its
 # own (a GPU machine, say), that torch is used.
 
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: repro tables test lint setup clean-setup
+PYTEST := python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup
+
+.PHONY: repro tables test test-slow test-all lint setup clean-setup
 
 repro: setup
 	dvc repro
@@ -15,7 +17,13 @@ tables: setup
 	dvc repro -R tables
 
 test: setup
-	python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup
+	$(PYTEST) -m 'not slow'
+
+# What `make test` leaves out: real DVC chains, clusters, kills, every network in every runtime.
+test-slow: setup
+	$(PYTEST) -m slow
+
+test-all: test test-slow
 
 lint: setup
 	ruff check .

@@ -39,9 +39,9 @@ def test_dvc_changes_one_line_of_params_yaml(tmp_path: Path) -> None:
         values["loss"]["kd_weight"] = 1 + values["loss"]["kd_weight"]
     after = path.read_text().splitlines()
     assert len(before) == len(after)
-    assert [line.split("#")[0].split(":")[0] for line in after if line not in before] == [
-        "  kd_weight"
-    ]
+    changed = [line for line in after if line not in before]
+    assert len(changed) == 1
+    assert "kd_weight" in changed[0]
 
 
 def test_the_papers_scale_and_back(params_file: Path) -> None:
