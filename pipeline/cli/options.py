@@ -88,8 +88,8 @@ def parse_size(size: str) -> tuple[int, int]:
     Raises:
         UserError: it is none, or too small to be a photo's.
     """
-    found = re.fullmatch(r"(\d+)x(\d+)", size)
-    width, height = (int(group) for group in found.groups()) if found else (0, 0)
+    match = re.fullmatch(r"(\d+)x(\d+)", size)
+    width, height = (int(group) for group in match.groups()) if match else (0, 0)
     if min(width, height) < 16:
         raise UserError(f"--size {size}: give WIDTHxHEIGHT in px, 16x16 or more, such as 1280x720")
     return height, width

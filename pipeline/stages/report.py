@@ -30,21 +30,28 @@ from ppcn.report.page import (
 
 
 def report(
-    metrics: Annotated[Path, typer.Option(help="Folder of metrics.")] = Path("metrics"),
-    pictures: Annotated[Path, typer.Option(help="Folder of pictures.")] = Path("data/pictures"),
-    quicklook: Annotated[Path, typer.Option(help="Folder of quick looks.")] = Path(
-        "data/quicklook"
-    ),
-    out: Annotated[Path, typer.Option(help="Page to write.")] = Path("report/index.html"),
+    metrics: Annotated[
+        Path, typer.Option(help="Folder of the metrics that the stages have written.")
+    ] = Path("metrics"),
+    pictures: Annotated[
+        Path, typer.Option(help="Folder of the pictures that the evaluations have drawn.")
+    ] = Path("data/pictures"),
+    quicklook: Annotated[
+        Path, typer.Option(help="Folder of the pictures of aligned pairs.")
+    ] = Path("data/quicklook"),
+    out: Annotated[Path, typer.Option(help="HTML page to write.")] = Path("report/index.html"),
     params_file: ParamsFile = None,
 ) -> None:
-    """Write tables, curves and pictures of every phone into one page."""
+    """Write tables, curves and pictures of every phone into one page.
+
+    The page needs no other file and no network.
+    """
     params = load_params(params_file)
     sections = []
     for phone in params.phones:
         sections.append(_enhancement(phone, metrics, pictures))
         sections.append(_pairs(phone, metrics, quicklook))
-    sections.append(_superres(metrics, pictures))
+    sections.append(_super_resolution(metrics, pictures))
     values = value_table("params.yaml", "", params.model_dump())
     sections.append(Section("Parameters", [values]))
     with replacing(out) as temporary:
@@ -67,11 +74,11 @@ def _pairs(phone: str, metrics: Path, quicklook: Path) -> Section:
         read_rows(cut.with_suffix(".csv"), CUT),
     )
     align, patches = read_json(aligned), read_json(cut)
-    refused, unpaired = align.pop("refused", {}), align.pop("unpaired", {})
+    rejected, unpaired = align.pop("refused", {}), align.pop("unpaired", {})
     histograms = patches.pop("histograms", {})
     blocks: list[Table | Picture] = [
         value_table("Align", "", align),
-        *reason_table("Refused pairs", refused, aligned),
+        *reason_table("Rejected pairs", rejected, aligned),
         *reason_table("Photos without a partner", unpaired, aligned),
         value_table("Patches", "", patches),
         pair_histograms(pairs, histograms, cut),
@@ -82,7 +89,7 @@ def _pairs(phone: str, metrics: Path, quicklook: Path) -> Section:
     return Section(f"Photo pairs: {phone}", blocks)
 
 
-def _superres(metrics: Path, pictures: Path) -> Section:
+def _super_resolution(metrics: Path, pictures: Path) -> Section:
     scores = read_json(metrics / "evaluate/sr.json")
     table = score_table("Super-resolution x4", scores, ("bicubic", "ppcn_sr"))
     logs = {"sr": metrics / "sr/ppcn_sr.csv"}

@@ -96,11 +96,11 @@ def _requirements() -> tuple[list[Requirement], dict[str, list[Requirement]]]:
 def _problem(requirement: Requirement) -> str:
     """What is wrong with an installed library, if anything."""
     try:
-        found = version(requirement.name)
+        installed = version(requirement.name)
     except PackageNotFoundError:
         return f"{requirement.name} is not installed"
-    fits = requirement.specifier.contains(found, prereleases=True)
-    return "" if fits else f"{requirement.name} {found} is not {requirement.specifier}"
+    fits = requirement.specifier.contains(installed, prereleases=True)
+    return "" if fits else f"{requirement.name} {installed} is not {requirement.specifier}"
 
 
 def _machine() -> Iterator[Finding]:
@@ -108,10 +108,10 @@ def _machine() -> Iterator[Finding]:
     import torch
 
     memory, disk = free_memory(), shutil.disk_usage(".").free
-    for what, found, least in (("memory", memory, LEAST_MEMORY), ("disk", disk, LEAST_DISK)):
-        enough = found >= least
+    for what, free, least in (("memory", memory, LEAST_MEMORY), ("disk", disk, LEAST_DISK)):
+        enough = free >= least
         mend = "" if enough else f"free some; {least / GIGABYTE:.0f} GB are comfortable"
-        text = f"{found / GIGABYTE:.1f} GB of {what} free"
+        text = f"{free / GIGABYTE:.1f} GB of {what} free"
         yield Finding("ok" if enough else "note", text, mend)
     yield Finding("ok", f"{psutil.cpu_count()} cores, torch {torch.__version__}")
     if torch.cuda.is_available():

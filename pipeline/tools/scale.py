@@ -14,12 +14,19 @@ from ppcn.params import Params
 
 
 def scale(
-    values: Annotated[Path, typer.Argument(help="YAML file of some keys, as in params.yaml.")],
+    values: Annotated[Path, typer.Argument(help="YAML file of some of the keys of params.yaml.")],
     params_file: Annotated[
-        Path, typer.Option("--params", help="Parameter file that is changed.")
+        Path,
+        typer.Option(
+            "--params", help="Parameter file to change; params.yaml of this folder by default."
+        ),
     ] = Path("params.yaml"),
 ) -> None:
-    """Set the values of a file such as scales/paper.yaml in params.yaml; comments stay."""
+    """Set values in params.yaml.
+
+    The file names some of its keys, as scales/paper.yaml does. Comments and all other values stay;
+    every value that changes is printed. Nothing is written where a key or a value is refused.
+    """
     # As DVC writes it, so that `dvc exp run -S` changes no other line later.
     yaml = YAML()
     tree = _load(yaml, params_file)
@@ -33,14 +40,14 @@ def scale(
 
 def _load(yaml: YAML, path: Path) -> Any:
     try:
-        found = yaml.load(path.read_text(encoding="utf-8"))
+        tree = yaml.load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
-    if not isinstance(found, Mapping):
+    if not isinstance(tree, Mapping):
         raise UserError(f"{path}: expected keys such as 'teacher'")
-    return found
+    return tree
 
 
 def _change(tree: Any, changes: Mapping[str, Any], source: Path, prefix: str = "") -> Iterator[str]:

@@ -21,8 +21,8 @@ Row = Mapping[str, str]
 # Columns of the tables of pairs; the latter has one more for every reason to refuse a window.
 ALIGNED = ("stem", "status", "matches", "inliers", "residual_px", "agreement", "overlap")
 CUT = ("stem", "split", "kept")
-# The most pairs that a table lists: of those with the fewest kept windows, and of refused ones.
-POOREST, REFUSED = 20, 50
+# The most pairs that a table lists: of those with the fewest kept windows, and of rejected ones.
+POOREST, REJECTED = 20, 50
 # Pairs that are shown: those with the most kept windows, and with the fewest.
 BEST_SHOWN, POOREST_SHOWN = 3, 6
 
@@ -208,12 +208,12 @@ def poorest_table(pairs: Sequence[Row], file: Path) -> Table:
         for pair in pairs[:POOREST]
     ]
     columns = ["pair", "split", *_figures(pairs[0]), *(name.replace("_", " ") for name in reasons)]
-    note = f"{len(rows)} of {len(pairs)} pairs; refused windows by reason; see also {file}"
+    note = f"{len(rows)} of {len(pairs)} pairs; rejected windows by reason; see also {file}"
     return Table("Pairs with the fewest kept windows", note, columns, rows)
 
 
 def _reasons(pairs: Sequence[Row]) -> list[str]:
-    """The columns that count refused windows."""
+    """The columns that count rejected windows."""
     return [name for name in pairs[0] if name not in (*ALIGNED, *CUT)]
 
 
@@ -229,10 +229,10 @@ def _figures(pair: Row) -> dict[str, str]:
 
 
 def reason_table(title: str, reasons: Mapping[str, str], file: Path) -> list[Table]:
-    """A table of what was refused and why, if anything was; `file` has what is too much."""
-    more = len(reasons) - REFUSED
+    """A table of what was rejected and why, if anything was; `file` has what is too much."""
+    more = len(reasons) - REJECTED
     note = f"and {more} more, see {file}" if more > 0 else ""
-    rows = [list(row) for row in reasons.items()][:REFUSED]
+    rows = [list(row) for row in reasons.items()][:REJECTED]
     return [Table(title, note, ["name", "reason"], rows)] if rows else []
 
 

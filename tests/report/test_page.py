@@ -79,7 +79,7 @@ def test_the_pairs_with_the_fewest_windows_are_listed_with_their_figures(folder:
 
 def test_refused_pairs_and_lonely_photos_are_listed_up_to_a_limit(folder: Path) -> None:
     page = _page(folder)
-    rows = _table(page, "Refused pairs")
+    rows = _table(page, "Rejected pairs")
     assert rows[1:] == [[f"bad-{n:02}", f"only {n} keypoint matches"] for n in range(50)]
     assert f"and 3 more, see {folder / 'metrics/align/iphone.json'}" in page
     assert _table(page, "Photos without a partner")[1][0] == "iphone/lonely.jpg"
@@ -89,7 +89,7 @@ def test_refused_pairs_and_lonely_photos_are_listed_up_to_a_limit(folder: Path) 
 def test_a_run_without_refusals_has_no_table_of_them(folder: Path) -> None:
     write_json(folder / "metrics/align/iphone.json", {"refused": {}, "unpaired": {}})
     page = _page(folder)
-    assert "Refused pairs" not in page
+    assert "Rejected pairs" not in page
     assert "without a partner" not in page
 
 
