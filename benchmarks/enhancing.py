@@ -25,7 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ppcn.inference.predictor import Improver
-from ppcn.photos.photo_file import PhotoFile, RawPhoto
+from ppcn.photos.photo_file import PhotoFile
+from ppcn.photos.raw_photo import RawPhoto
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "data/sample/casa-mila.jpg"
@@ -74,7 +75,7 @@ def equality(megapixels: Megapixels = 12) -> None:
     """Tiles against the whole photo at once."""
     table = Table("weights", "photo", "largest difference", "other grey levels")
     with photo_of(megapixels) as photo, tempfile.TemporaryDirectory() as scratch:
-        raw = PhotoFile(photo).unpack(Path(scratch))
+        raw = PhotoFile(photo).decode(Path(scratch))
         for weights in ("ppcn_teacher", "ppcn_student"):
             whole, tiled = (result(raw, weights, memory) for memory in (2**50, IN_TILES * MB))
             other = levels(whole) != levels(tiled)
@@ -112,7 +113,7 @@ def run(command: list[str], out: Path) -> tuple[float, float]:
 def pixels_only(photo: Path, weights: str, memory: int | None) -> float:
     """Seconds that the network takes, decoding and encoding left out."""
     with tempfile.TemporaryDirectory() as scratch:
-        raw = PhotoFile(photo).unpack(Path(scratch))
+        raw = PhotoFile(photo).decode(Path(scratch))
         improver = Improver(weights, "enhance", memory)
         started = time.perf_counter()
         for _ in improver.pieces(raw, lambda done, total: None):

@@ -5,22 +5,32 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from pipeline.cli.progress import showing
 from ppcn.errors import UserError
 from ppcn.inference.predictor import Improver
-from ppcn.photos.decode import SUFFIXES
-from ppcn.photos.photo_file import KINDS, Form, PhotoFile, Subsampling
+from ppcn.photos.formats import (
+    SUFFIXES,
+    WRITTEN,
+    EncodeOptions,
+    Subsampling,
+    has_photo_suffix,
+    result_suffix,
+)
+from ppcn.photos.photo_file import PhotoFile
 
 logger = logging.getLogger(__name__)
 
-Format = Literal["same", "jpg", "png", "tiff", "webp"]
 MEGABYTE = 2**20
-# What photos become whose own kind of file is not written.
-BECOMES = {".bmp": ".png"}
+
+if TYPE_CHECKING:
+    Format = str
+else:
+    # From the table of formats, which mypy cannot evaluate.
+    Format = Literal["same", *WRITTEN]
 
 Photos = Annotated[
     list[str],
@@ -57,7 +67,7 @@ class Job:
 class Wanted:
     """What is wanted of all photos."""
 
-    form: Form
+    form: EncodeOptions
     compare: bool
     overwrite: bool
     strength: float = 1.0
@@ -68,7 +78,7 @@ def megabytes(memory: int | None) -> int | None:
     return memory and memory * MEGABYTE
 
 
-def find_jobs(photos: Sequence[str], out: Path, kind: Format) -> list[Job]:
+def find_jobs(photos: Sequence[str], out: Path, kind: str) -> list[Job]:
     """Every photo once, in the order given, with its place under `out`.
 
     Raises:
@@ -133,7 +143,7 @@ def _find(photos: Sequence[str], out: Path) -> Iterator[tuple[Path, Path]]:
         if path.is_dir():
             found = sorted(p for p in path.rglob("*") if _is_photo(p, out))
             if not found:
-                raise UserError(f"{path}: holds no photo ({', '.join(sorted(SUFFIXES))})")
+                raise UserError(f"{path}: holds no photo ({', '.join(SUFFIXES)})")
             yield from ((photo, photo.relative_to(path)) for photo in found)
         elif path.exists() or not glob.has_magic(name):
             yield path, Path(path.name)
@@ -147,12 +157,9 @@ def _find(photos: Sequence[str], out: Path) -> Iterator[tuple[Path, Path]]:
 
 def _is_photo(path: Path, out: Path) -> bool:
     hidden = path.name.startswith(".")
-    known = path.suffix.lower() in SUFFIXES
+    known = has_photo_suffix(path)
     return path.is_file() and known and not hidden and out.resolve() not in path.resolve().parents
 
 
-def _suffix(photo: Path, kind: Format) -> str:
-    if kind != "same":
-        return f".{kind}"
-    suffix = photo.suffix.lower()
-    return photo.suffix if suffix in KINDS else BECOMES.get(suffix, ".jpg")
+def _suffix(photo: Path, kind: str) -> str:
+    return result_suffix(photo) if kind == "same" else f".{kind}"

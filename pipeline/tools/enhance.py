@@ -22,7 +22,7 @@ from pipeline.cli.photo_jobs import (
 from pipeline.cli.runtimes import Calibrate, PrecisionOption, RuntimeOption, calibration
 from ppcn.inference.predictor import ENHANCES, Improver
 from ppcn.inference.runtimes import make_runtime
-from ppcn.photos.photo_file import Form
+from ppcn.photos.formats import EncodeOptions
 
 
 def enhance(
@@ -53,4 +53,5 @@ def enhance(
         make_runtime(runtime, precision),
         calibration(precision == "int8", calibrate),
     )
-    run_jobs(jobs, improver, Wanted(Form(quality, subsampling), compare, overwrite, strength))
+    options = EncodeOptions(quality, subsampling)
+    run_jobs(jobs, improver, Wanted(options, compare, overwrite, strength))

@@ -22,7 +22,7 @@ from pipeline.cli.photo_jobs import (
 from pipeline.cli.runtimes import Calibrate, PrecisionOption, RuntimeOption, calibration
 from ppcn.inference.predictor import UPSCALES, Improver
 from ppcn.inference.runtimes import make_runtime
-from ppcn.photos.photo_file import Form
+from ppcn.photos.formats import EncodeOptions
 
 
 def upscale(
@@ -48,4 +48,4 @@ def upscale(
         make_runtime(runtime, precision),
         calibration(precision == "int8", calibrate),
     )
-    run_jobs(jobs, improver, Wanted(Form(quality, subsampling), compare, overwrite))
+    run_jobs(jobs, improver, Wanted(EncodeOptions(quality, subsampling), compare, overwrite))

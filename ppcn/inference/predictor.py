@@ -18,7 +18,9 @@ from ppcn.inference.tiled import WHITE, Pixels, Report, Rows, Tiled
 from ppcn.networks import NETWORKS
 from ppcn.networks.sr_baselines import SCALE
 from ppcn.photos.color import LUMA_WEIGHTS
-from ppcn.photos.photo_file import Form, PhotoFile, Piece, write_comparison
+from ppcn.photos.formats import EncodeOptions
+from ppcn.photos.photo_file import PhotoFile, write_comparison
+from ppcn.photos.raw_photo import Piece
 from ppcn.weights import load_weights
 from ppcn.weights.shipped import find_weights
 
@@ -116,7 +118,7 @@ class Improver:
         self,
         photo: PhotoFile,
         out: Path,
-        form: Form,
+        form: EncodeOptions,
         report: Report,
         strength: float = 1.0,
         comparison: Path | None = None,
@@ -137,11 +139,11 @@ class Improver:
         out.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}-") as folder:
             scratch = Path(folder)
-            before = photo.unpack(scratch)
+            before = photo.decode(scratch)
             after = before.enlarged(scratch / "result.raw", self.scale)
             after.write(self.pieces(before, report))
             _return_memory()
-            photo.pack(after, out, form, scratch, strength)
+            photo.encode(after, out, form, scratch, strength)
             if comparison:
                 write_comparison(before, after, comparison)
 

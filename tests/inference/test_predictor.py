@@ -14,7 +14,8 @@ from ppcn.errors import UserError
 from ppcn.evaluation.protocols import run_network, run_upscaler
 from ppcn.inference.predictor import Enlarged, Improver
 from ppcn.photos.decode import read_photo
-from ppcn.photos.photo_file import Form, PhotoFile
+from ppcn.photos.formats import EncodeOptions
+from ppcn.photos.photo_file import PhotoFile
 from ppcn.photos.resize import enlarge, imresize
 from ppcn.weights import load_weights
 from ppcn.weights.shipped import find_weights
@@ -114,7 +115,7 @@ def test_a_file_becomes_what_the_array_becomes(
     improver.improve(
         PhotoFile(tmp_path / "a.png"),
         tmp_path / "out/b.png",
-        Form(),
+        EncodeOptions(),
         lambda done, total: None,
         comparison=tmp_path / "out/c.jpg",
     )
