@@ -24,7 +24,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ppcn.inference.predictor import Improver
+from ppcn.inference.predictor import Predictor
 from ppcn.photos.photo_file import PhotoFile
 from ppcn.photos.raw_photo import RawPhoto
 
@@ -114,9 +114,9 @@ def pixels_only(photo: Path, weights: str, memory: int | None) -> float:
     """Seconds that the network takes, decoding and encoding left out."""
     with tempfile.TemporaryDirectory() as scratch:
         raw = PhotoFile(photo).decode(Path(scratch))
-        improver = Improver(weights, "enhance", memory)
+        predictor = Predictor(weights, "enhance", memory)
         started = time.perf_counter()
-        for _ in improver.pieces(raw, lambda done, total: None):
+        for _ in predictor.pieces(raw, lambda done, total: None):
             pass
         return time.perf_counter() - started
 
@@ -124,8 +124,8 @@ def pixels_only(photo: Path, weights: str, memory: int | None) -> float:
 def result(raw: RawPhoto, weights: str, memory: int) -> np.ndarray:
     """The photo through a network."""
     whole = np.empty((raw.height, raw.width, 3), np.float32)
-    improver = Improver(weights, "enhance", memory)
-    for top, left, pixels in improver.pieces(raw, lambda done, total: None):
+    predictor = Predictor(weights, "enhance", memory)
+    for top, left, pixels in predictor.pieces(raw, lambda done, total: None):
         whole[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
     return whole
 

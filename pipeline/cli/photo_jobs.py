@@ -11,7 +11,7 @@ import typer
 
 from pipeline.cli.progress import showing
 from ppcn.errors import UserError
-from ppcn.inference.predictor import Improver
+from ppcn.inference.predictor import Predictor
 from ppcn.photos.formats import (
     SUFFIXES,
     WRITTEN,
@@ -95,7 +95,7 @@ def find_jobs(photos: Sequence[str], out: Path, kind: str) -> list[Job]:
     return list(jobs.values())
 
 
-def run_jobs(jobs: Sequence[Job], improver: Improver, wanted: Wanted) -> None:
+def run_jobs(jobs: Sequence[Job], predictor: Predictor, wanted: Wanted) -> None:
     """Improve photo after photo; those that cannot be are told of at the end.
 
     Raises:
@@ -108,7 +108,7 @@ def run_jobs(jobs: Sequence[Job], improver: Improver, wanted: Wanted) -> None:
     cameras: set[str] = set()
     for number, job in enumerate(due, start=1):
         try:
-            _run_job(job, improver, wanted, f"{number}/{len(due)} {job.photo.name}", cameras)
+            _run_job(job, predictor, wanted, f"{number}/{len(due)} {job.photo.name}", cameras)
         except UserError as error:
             failures.append(str(error))
     if failures:
@@ -117,16 +117,16 @@ def run_jobs(jobs: Sequence[Job], improver: Improver, wanted: Wanted) -> None:
     typer.echo(f"{len(due)} photos written")
 
 
-def _run_job(job: Job, improver: Improver, wanted: Wanted, title: str, cameras: set[str]) -> None:
+def _run_job(job: Job, predictor: Predictor, wanted: Wanted, title: str, cameras: set[str]) -> None:
     photo = PhotoFile(job.photo)
     camera = photo.metadata.camera()
-    if not improver.knows(camera) and camera not in cameras:
+    if not predictor.knows(camera) and camera not in cameras:
         cameras.add(camera)
-        trained = ", ".join(improver.facts["cameras"])
+        trained = ", ".join(predictor.facts["cameras"])
         logger.warning("%s: taken by %s, the weights know %s", job.photo, camera, trained)
     comparison = job.comparison if wanted.compare else None
     with showing(title) as report:
-        improver.improve(
+        predictor.predict(
             photo,
             job.out,
             wanted.form,

@@ -20,7 +20,7 @@ from pipeline.cli.photo_jobs import (
     run_jobs,
 )
 from pipeline.cli.runtimes import Calibrate, PrecisionOption, RuntimeOption, calibration
-from ppcn.inference.predictor import ENHANCES, Improver
+from ppcn.inference.predictor import ENHANCES, Predictor
 from ppcn.inference.runtimes import make_runtime
 from ppcn.photos.formats import EncodeOptions
 
@@ -46,7 +46,7 @@ def enhance(
 ) -> None:
     """Enhance photos of any size; EXIF, XMP, colour profile, depth and transparency are kept."""
     jobs = find_jobs(photos, out, file_format)
-    improver = Improver(
+    predictor = Predictor(
         weights,
         "enhance",
         megabytes(memory),
@@ -54,4 +54,4 @@ def enhance(
         calibration(precision == "int8", calibrate),
     )
     options = EncodeOptions(quality, subsampling)
-    run_jobs(jobs, improver, Wanted(options, compare, overwrite, strength))
+    run_jobs(jobs, predictor, Wanted(options, compare, overwrite, strength))

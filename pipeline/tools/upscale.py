@@ -20,7 +20,7 @@ from pipeline.cli.photo_jobs import (
     run_jobs,
 )
 from pipeline.cli.runtimes import Calibrate, PrecisionOption, RuntimeOption, calibration
-from ppcn.inference.predictor import UPSCALES, Improver
+from ppcn.inference.predictor import UPSCALES, Predictor
 from ppcn.inference.runtimes import make_runtime
 from ppcn.photos.formats import EncodeOptions
 
@@ -41,11 +41,11 @@ def upscale(
 ) -> None:
     """Enlarge photos x4; EXIF, XMP, colour profile, depth and transparency are kept."""
     jobs = find_jobs(photos, out, file_format)
-    improver = Improver(
+    predictor = Predictor(
         weights,
         "upscale",
         megabytes(memory),
         make_runtime(runtime, precision),
         calibration(precision == "int8", calibrate),
     )
-    run_jobs(jobs, improver, Wanted(EncodeOptions(quality, subsampling), compare, overwrite))
+    run_jobs(jobs, predictor, Wanted(EncodeOptions(quality, subsampling), compare, overwrite))
