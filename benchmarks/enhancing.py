@@ -24,8 +24,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ppcn.inference.predictor import Improver
-from ppcn.photos.photo_file import PhotoFile, RawPhoto
+from ppcn.inference.predictor import Predictor
+from ppcn.photos.photo_file import PhotoFile
+from ppcn.photos.raw_photo import RawPhoto
 
 ROOT = Path(__file__).parent.parent
 SAMPLE = ROOT / "data/sample/casa-mila.jpg"
@@ -74,7 +75,7 @@ def equality(megapixels: Megapixels = 12) -> None:
     """Tiles against the whole photo at once."""
     table = Table("weights", "photo", "largest difference", "other grey levels")
     with photo_of(megapixels) as photo, tempfile.TemporaryDirectory() as scratch:
-        raw = PhotoFile(photo).unpack(Path(scratch))
+        raw = PhotoFile(photo).decode(Path(scratch))
         for weights in ("ppcn_teacher", "ppcn_student"):
             whole, tiled = (result(raw, weights, memory) for memory in (2**50, IN_TILES * MB))
             other = levels(whole) != levels(tiled)
@@ -112,10 +113,10 @@ def run(command: list[str], out: Path) -> tuple[float, float]:
 def pixels_only(photo: Path, weights: str, memory: int | None) -> float:
     """Seconds that the network takes, decoding and encoding left out."""
     with tempfile.TemporaryDirectory() as scratch:
-        raw = PhotoFile(photo).unpack(Path(scratch))
-        improver = Improver(weights, "enhance", memory)
+        raw = PhotoFile(photo).decode(Path(scratch))
+        predictor = Predictor(weights, "enhance", memory)
         started = time.perf_counter()
-        for _ in improver.pieces(raw, lambda done, total: None):
+        for _ in predictor.pieces(raw, lambda done, total: None):
             pass
         return time.perf_counter() - started
 
@@ -123,8 +124,8 @@ def pixels_only(photo: Path, weights: str, memory: int | None) -> float:
 def result(raw: RawPhoto, weights: str, memory: int) -> np.ndarray:
     """The photo through a network."""
     whole = np.empty((raw.height, raw.width, 3), np.float32)
-    improver = Improver(weights, "enhance", memory)
-    for top, left, pixels in improver.pieces(raw, lambda done, total: None):
+    predictor = Predictor(weights, "enhance", memory)
+    for top, left, pixels in predictor.pieces(raw, lambda done, total: None):
         whole[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
     return whole
 

@@ -13,9 +13,9 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Load torch and the rest only when photos are to be improved."""
+    """Import `enhance` and `upscale`, and torch with them, when they are first used."""
     if name in __all__:
-        from ppcn import enhancing
+        from ppcn.inference import predictor
 
-        return getattr(enhancing, name)
+        return getattr(predictor, name)
     raise AttributeError(f"module 'ppcn' has no attribute '{name}'")

@@ -1,43 +1,108 @@
-"""What `enhance` and `upscale` share: many photos in, better photos out."""
+"""What `enhance` and `upscale` share: their options, and many photos through one network."""
 
+import functools
 import glob
+import inspect
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from pipeline.cli.progress import showing
+from pipeline.cli.runtimes import Calibrate, PrecisionOption, RuntimeOption, calibration
 from ppcn.errors import UserError
-from ppcn.inference.predictor import Improver
-from ppcn.photos.decode import SUFFIXES
-from ppcn.photos.photo_file import KINDS, Form, PhotoFile, Subsampling
+from ppcn.inference.predictor import Predictor, Task, TaskError
+from ppcn.inference.runtimes import make_runtime
+from ppcn.photos.formats import (
+    SUFFIXES,
+    WRITTEN,
+    EncodeOptions,
+    Subsampling,
+    has_photo_suffix,
+    result_suffix,
+)
+from ppcn.photos.photo_file import PhotoFile
 
 logger = logging.getLogger(__name__)
 
-Format = Literal["same", "jpg", "png", "tiff", "webp"]
 MEGABYTE = 2**20
-# What photos become whose own kind of file is not written.
-BECOMES = {".bmp": ".png"}
 
-Photos = Annotated[
-    list[str],
-    typer.Argument(metavar="PHOTO...", help="Photos, folders of photos, or patterns like '*.jpg'."),
+if TYPE_CHECKING:
+    ResultFormat = str
+else:
+    # From the table of formats, which mypy cannot evaluate.
+    ResultFormat = Literal["same", *WRITTEN]
+
+Out = Annotated[
+    Path,
+    typer.Option(
+        help="Folder for the results, which lie in it as the photos lie in the folders given."
+    ),
 ]
-Out = Annotated[Path, typer.Option(help="Folder for the results; folders within are kept.")]
-FileFormat = Annotated[Format, typer.Option("--format", help="Kind of file of the results.")]
-Quality = Annotated[int, typer.Option(min=1, max=100, help="Of JPEG and WebP.")]
-Subsample = Annotated[
-    Subsampling, typer.Option(help="Of JPEG's colours; auto is 4:4:4 from quality 90 on.")
-]
-Compare = Annotated[bool, typer.Option(help="Write photo and result side by side, too.")]
-Overwrite = Annotated[bool, typer.Option(help="Replace results that are already there.")]
-Memory = Annotated[
-    int | None,
-    typer.Option(min=8, help="MB for feature maps; a fifth of what is free by default."),
-]
+
+
+@dataclass(frozen=True)
+class PhotoOptions:
+    """The options that both commands have; `with_photo_options` declares them."""
+
+    photos: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PHOTO...", help="Photos, folders of photos, or patterns like '*.jpg'."
+        ),
+    ]
+    file_format: Annotated[
+        ResultFormat,
+        typer.Option(
+            "--format",
+            help="Format of the results; 'same' is each photo's own, where it can be written.",
+        ),
+    ] = "same"
+    quality: Annotated[
+        int, typer.Option(min=1, max=100, help="Quality of JPEG and WebP files, 1 to 100.")
+    ] = 95
+    subsampling: Annotated[
+        Subsampling,
+        typer.Option(
+            help="Chroma subsampling of JPEG files; 'auto' is 4:4:4 from quality 90 on, else 4:2:0."
+        ),
+    ] = "auto"
+    compare: Annotated[
+        bool, typer.Option(help="Also write each photo and its result side by side, as a JPEG.")
+    ] = False
+    overwrite: Annotated[
+        bool, typer.Option(help="Replace results that exist instead of skipping their photos.")
+    ] = False
+    memory: Annotated[
+        int | None,
+        typer.Option(
+            min=8,
+            help="Memory that the network's feature maps may take, in MB; by default a fifth of "
+            "what is free.",
+        ),
+    ] = None
+    runtime: RuntimeOption = "torch"
+    precision: PrecisionOption = "float32"
+    calibrate: Calibrate = None
+
+
+def with_photo_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Declare the fields of `PhotoOptions` as options of a command that takes `options`."""
+    argument, *shared = inspect.signature(PhotoOptions).parameters.values()
+    own = inspect.signature(command).parameters.values()
+
+    @functools.wraps(command)
+    def run(**values: Any) -> None:
+        options = {p.name: values.pop(p.name) for p in (argument, *shared)}
+        command(options=PhotoOptions(**options), **values)
+
+    declared = [argument, *(p for p in own if p.name != "options"), *shared]
+    named = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in declared]
+    vars(run)["__signature__"] = inspect.Signature(named)
+    return run
 
 
 @dataclass(frozen=True)
@@ -53,52 +118,34 @@ class Job:
         return self.out.with_name(f"{self.out.stem}.compare.jpg")
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """What is wanted of all photos."""
+def process_photos(
+    options: PhotoOptions, out: Path, task: Task, weights: str, strength: float = 1.0
+) -> None:
+    """Put photos through a network and write the results.
 
-    form: Form
-    compare: bool
-    overwrite: bool
-    strength: float = 1.0
-
-
-def megabytes(memory: int | None) -> int | None:
-    """Bytes of the option `--memory`."""
-    return memory and memory * MEGABYTE
-
-
-def find_jobs(photos: Sequence[str], out: Path, kind: Format) -> list[Job]:
-    """Every photo once, in the order given, with its place under `out`.
+    Args:
+        options: which photos, and how to compute and write.
+        out: folder for the results.
+        task: what the network is to do.
+        weights: name of weights that come with this package, or a weights file.
+        strength: 0..1, of enhancement.
 
     Raises:
-        UserError: nothing found, or two photos whose results would have one name.
+        UserError: no photo, weights for the other task, or some photos failed.
     """
-    jobs: dict[Path, Job] = {}
-    for photo, relative in _find(photos, out):
-        job = Job(photo, out / relative.with_suffix(_suffix(photo, kind)))
-        if job.out.resolve() == photo.resolve():
-            raise UserError(f"{photo}: would be replaced by its result; name another --out")
-        other = jobs.setdefault(job.out, job)
-        if other.photo.resolve() != photo.resolve():
-            raise UserError(f"{photo}: its result would replace that of {other.photo}; rename one")
-    return list(jobs.values())
-
-
-def run_jobs(jobs: Sequence[Job], improver: Improver, wanted: Wanted) -> None:
-    """Improve photo after photo; those that cannot be are told of at the end.
-
-    Raises:
-        UserError: some photos failed.
-    """
-    due = [job for job in jobs if wanted.overwrite or not job.out.exists()]
-    if there := len(jobs) - len(due):
-        typer.echo(f"{there} of {len(jobs)} results are already there; --overwrite replaces them")
+    jobs = _find_jobs(options.photos, out, options.file_format)
+    predictor = _load_predictor(options, task, weights)
+    due = [job for job in jobs if options.overwrite or not job.out.exists()]
+    if existing := len(jobs) - len(due):
+        typer.echo(f"{existing} of {len(jobs)} results already exist; --overwrite replaces them")
     failures: list[str] = []
     cameras: set[str] = set()
     for number, job in enumerate(due, start=1):
+        title = f"{number}/{len(due)} {job.photo.name}"
         try:
-            _run_job(job, improver, wanted, f"{number}/{len(due)} {job.photo.name}", cameras)
+            photo = PhotoFile(job.photo)
+            _warn_of_camera(photo, predictor, cameras)
+            _run_job(photo, job, predictor, options, strength, title)
         except UserError as error:
             failures.append(str(error))
     if failures:
@@ -107,34 +154,71 @@ def run_jobs(jobs: Sequence[Job], improver: Improver, wanted: Wanted) -> None:
     typer.echo(f"{len(due)} photos written")
 
 
-def _run_job(job: Job, improver: Improver, wanted: Wanted, title: str, cameras: set[str]) -> None:
-    photo = PhotoFile(job.photo)
+def _load_predictor(options: PhotoOptions, task: Task, weights: str) -> Predictor:
+    memory = options.memory and options.memory * MEGABYTE
+    runtime = make_runtime(options.runtime, options.precision)
+    patches = calibration(options.precision == "int8", options.calibrate)
+    try:
+        return Predictor(weights, task, memory, runtime, patches)
+    except TaskError as error:
+        raise UserError(f"{error}; use it with '{error.task}'") from None
+
+
+def _warn_of_camera(photo: PhotoFile, predictor: Predictor, cameras: set[str]) -> None:
+    """Say so, once for each camera, where weights were trained on photos of others."""
     camera = photo.metadata.camera()
-    if not improver.knows(camera) and camera not in cameras:
+    if not predictor.knows(camera) and camera not in cameras:
         cameras.add(camera)
-        trained = ", ".join(improver.facts["cameras"])
-        logger.warning("%s: taken by %s, the weights know %s", job.photo, camera, trained)
-    comparison = job.comparison if wanted.compare else None
+        known = ", ".join(predictor.facts["cameras"])
+        logger.warning("%s: taken by %s, the weights know %s", photo.path, camera, known)
+
+
+def _run_job(
+    photo: PhotoFile,
+    job: Job,
+    predictor: Predictor,
+    options: PhotoOptions,
+    strength: float,
+    title: str,
+) -> None:
     with showing(title) as report:
-        improver.improve(
+        predictor.predict(
             photo,
             job.out,
-            wanted.form,
+            EncodeOptions(options.quality, options.subsampling),
             lambda done, total: report(done, total, {}),
-            wanted.strength,
-            comparison,
+            strength,
+            job.comparison if options.compare else None,
         )
 
 
-def _find(photos: Sequence[str], out: Path) -> Iterator[tuple[Path, Path]]:
+def _find_jobs(photos: Sequence[str], out: Path, file_format: str) -> list[Job]:
+    """Every photo once, in the order given, with its place under `out`.
+
+    Raises:
+        UserError: no photo, or two whose results would have one name.
+    """
+    jobs: dict[Path, Job] = {}
+    for photo, relative in _find_photos(photos, out):
+        suffix = result_suffix(photo) if file_format == "same" else f".{file_format}"
+        job = Job(photo, out / relative.with_suffix(suffix))
+        if job.out.resolve() == photo.resolve():
+            raise UserError(f"{photo}: would be replaced by its result; name another --out")
+        other = jobs.setdefault(job.out, job)
+        if other.photo.resolve() != photo.resolve():
+            raise UserError(f"{photo}: its result would replace that of {other.photo}; rename one")
+    return list(jobs.values())
+
+
+def _find_photos(photos: Sequence[str], out: Path) -> Iterator[tuple[Path, Path]]:
     """Photos, and their paths below the folder or pattern that they were found by."""
     for name in photos:
         path = Path(name)
         if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if _is_photo(p, out))
-            if not found:
-                raise UserError(f"{path}: holds no photo ({', '.join(sorted(SUFFIXES))})")
-            yield from ((photo, photo.relative_to(path)) for photo in found)
+            inside = sorted(p for p in path.rglob("*") if _is_photo(p, out))
+            if not inside:
+                raise UserError(f"{path}: holds no photo ({', '.join(SUFFIXES)})")
+            yield from ((photo, photo.relative_to(path)) for photo in inside)
         elif path.exists() or not glob.has_magic(name):
             yield path, Path(path.name)
         else:
@@ -146,13 +230,7 @@ def _find(photos: Sequence[str], out: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _is_photo(path: Path, out: Path) -> bool:
+    """Whether a file is named as photos are, not hidden, and no result of an earlier run."""
     hidden = path.name.startswith(".")
-    known = path.suffix.lower() in SUFFIXES
-    return path.is_file() and known and not hidden and out.resolve() not in path.resolve().parents
-
-
-def _suffix(photo: Path, kind: Format) -> str:
-    if kind != "same":
-        return f".{kind}"
-    suffix = photo.suffix.lower()
-    return photo.suffix if suffix in KINDS else BECOMES.get(suffix, ".jpg")
+    result = out.resolve() in path.resolve().parents
+    return path.is_file() and has_photo_suffix(path) and not hidden and not result

@@ -17,14 +17,18 @@ Name = TypeVar("Name", bound=str)
 CALIBRATION_PATCHES = 64
 
 RuntimeOption = Annotated[
-    RuntimeName, typer.Option("--runtime", help="What computes; openvino and onnx are extras.")
+    RuntimeName,
+    typer.Option(
+        "--runtime", help="Library that runs the network; openvino and onnx are optional extras."
+    ),
 ]
 PrecisionOption = Annotated[
-    Precision, typer.Option("--precision", help="Of convolutions; int8 is openvino's alone.")
+    Precision,
+    typer.Option("--precision", help="Precision of the convolutions; only openvino offers int8."),
 ]
 Calibrate = Annotated[
     Path | None,
-    typer.Option("--calibrate", help="Patch set to calibrate --precision int8 on."),
+    typer.Option("--calibrate", help="Patch set on which --precision int8 is calibrated."),
 ]
 
 

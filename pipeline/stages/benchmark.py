@@ -8,12 +8,12 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.options import ParamsFile, load_params, parse_size
-from pipeline.cli.patch_folders import find_pairs, read_pairs
 from pipeline.cli.progress import counted, showing
 from pipeline.cli.runtimes import Calibrate, calibration, known
 from ppcn.errors import UserError
 from ppcn.evaluation.complexity import BASELINE, count_parameters, describe_machine, macs_per_pixel
 from ppcn.evaluation.metrics import pirm_scores
+from ppcn.evaluation.photo_folders import find_pairs, read_pairs
 from ppcn.evaluation.protocols import score_enhancement
 from ppcn.evaluation.timing import (
     Subject,

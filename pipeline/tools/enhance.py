@@ -5,52 +5,32 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.photo_jobs import (
-    Compare,
-    FileFormat,
-    Memory,
-    Out,
-    Overwrite,
-    Photos,
-    Quality,
-    Subsample,
-    Wanted,
-    find_jobs,
-    megabytes,
-    run_jobs,
-)
-from pipeline.cli.runtimes import Calibrate, PrecisionOption, RuntimeOption, calibration
-from ppcn.inference.predictor import ENHANCES, Improver
-from ppcn.inference.runtimes import make_runtime
-from ppcn.photos.photo_file import Form
+from pipeline.cli.photo_jobs import Out, PhotoOptions, process_photos, with_photo_options
+from ppcn.inference.predictor import ENHANCES
 
 
+@with_photo_options
 def enhance(
-    photos: Photos,
+    options: PhotoOptions,
     out: Out = Path("enhanced"),
     weights: Annotated[
-        str, typer.Option(help="A weights file, or a name: ppcn_teacher, ppcn_student (faster).")
+        str,
+        typer.Option(
+            help="Weights file of an enhancement network, or the name of weights that come with "
+            "this program: ppcn_teacher, or ppcn_student, which is faster."
+        ),
     ] = ENHANCES,
     strength: Annotated[
-        float, typer.Option(min=0, max=1, help="0 keeps the photo, 1 is the network's.")
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            help="How far to go from the photo, 0, to what the network makes of it, 1.",
+        ),
     ] = 1.0,
-    file_format: FileFormat = "same",
-    quality: Quality = 95,
-    subsampling: Subsample = "auto",
-    compare: Compare = False,
-    overwrite: Overwrite = False,
-    memory: Memory = None,
-    runtime: RuntimeOption = "torch",
-    precision: PrecisionOption = "float32",
-    calibrate: Calibrate = None,
 ) -> None:
-    """Enhance photos of any size; EXIF, XMP, colour profile, depth and transparency are kept."""
-    jobs = find_jobs(photos, out, file_format)
-    improver = Improver(
-        weights,
-        "enhance",
-        megabytes(memory),
-        make_runtime(runtime, precision),
-        calibration(precision == "int8", calibrate),
-    )
-    run_jobs(jobs, improver, Wanted(Form(quality, subsampling), compare, overwrite, strength))
+    """Enhance photos of any size.
+
+    EXIF, XMP, colour profile, bit depth and transparency are kept.
+    """
+    process_photos(options, out, "enhance", weights, strength)

@@ -5,47 +5,24 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.photo_jobs import (
-    Compare,
-    FileFormat,
-    Memory,
-    Out,
-    Overwrite,
-    Photos,
-    Quality,
-    Subsample,
-    Wanted,
-    find_jobs,
-    megabytes,
-    run_jobs,
-)
-from pipeline.cli.runtimes import Calibrate, PrecisionOption, RuntimeOption, calibration
-from ppcn.inference.predictor import UPSCALES, Improver
-from ppcn.inference.runtimes import make_runtime
-from ppcn.photos.photo_file import Form
+from pipeline.cli.photo_jobs import Out, PhotoOptions, process_photos, with_photo_options
+from ppcn.inference.predictor import UPSCALES
 
 
+@with_photo_options
 def upscale(
-    photos: Photos,
+    options: PhotoOptions,
     out: Out = Path("upscaled"),
-    weights: Annotated[str, typer.Option(help="A weights file, or a name: ppcn_sr.")] = UPSCALES,
-    file_format: FileFormat = "same",
-    quality: Quality = 95,
-    subsampling: Subsample = "auto",
-    compare: Compare = False,
-    overwrite: Overwrite = False,
-    memory: Memory = None,
-    runtime: RuntimeOption = "torch",
-    precision: PrecisionOption = "float32",
-    calibrate: Calibrate = None,
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="Weights file of a super-resolution network, or the name of weights that come "
+            "with this program: ppcn_sr."
+        ),
+    ] = UPSCALES,
 ) -> None:
-    """Enlarge photos x4; EXIF, XMP, colour profile, depth and transparency are kept."""
-    jobs = find_jobs(photos, out, file_format)
-    improver = Improver(
-        weights,
-        "upscale",
-        megabytes(memory),
-        make_runtime(runtime, precision),
-        calibration(precision == "int8", calibrate),
-    )
-    run_jobs(jobs, improver, Wanted(Form(quality, subsampling), compare, overwrite))
+    """Enlarge photos to four times their height and width.
+
+    EXIF, XMP, colour profile, bit depth and transparency are kept.
+    """
+    process_photos(options, out, "upscale", weights)

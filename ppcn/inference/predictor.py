@@ -10,20 +10,22 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ppcn.errors import UserError
 from ppcn.inference.runtimes import Runtime
 from ppcn.inference.tiled import WHITE, Pixels, Report, Rows, Tiled
 from ppcn.networks import NETWORKS
-from ppcn.networks.sr_baselines import SCALE
 from ppcn.photos.color import LUMA_WEIGHTS
-from ppcn.photos.photo_file import Form, PhotoFile, Piece, write_comparison
+from ppcn.photos.formats import EncodeOptions
+from ppcn.photos.photo_file import PhotoFile, write_comparison
+from ppcn.photos.raw_photo import Piece
+from ppcn.photos.resize import SCALE, enlarge
 from ppcn.weights import load_weights
 from ppcn.weights.shipped import find_weights
 
 Task = Literal["enhance", "upscale"]
 ENHANCES, UPSCALES = "ppcn_teacher", "ppcn_sr"
+PURPOSES: dict[Task, str] = {"enhance": "enhancement", "upscale": "super-resolution"}
 # Rows around a strip that bicubic enlargement sees, and some to spare.
 MARGIN = 4
 
@@ -66,11 +68,24 @@ def upscale(image: NDArray[Any], weights: str | Path = UPSCALES) -> NDArray[Any]
     """
     colours, alpha = _split(image)
     if alpha is not None:
-        alpha = _enlarged(alpha)
+        alpha = _enlarged_alpha(alpha)
     return colours.like_photo(_run(_load(weights, "upscale"), colours), alpha)
 
 
-class Improver:
+class TaskError(UserError):
+    """Weights of a network for another task.
+
+    Attributes:
+        task: what they are for.
+    """
+
+    def __init__(self, path: Path, network: str, task: Task) -> None:
+        (other,) = (purpose for name, purpose in PURPOSES.items() if name != task)
+        super().__init__(f"{path}: holds {network}, for {PURPOSES[task]}, not for {other}")
+        self.task = task
+
+
+class Predictor:
     """A network ready for photos of any size.
 
     Args:
@@ -81,7 +96,8 @@ class Improver:
         calibration: patches (N, H, W, 3) uint8 for runtimes of low precision.
 
     Raises:
-        UserError: no such weights, or of a network for another task.
+        UserError: no such weights.
+        TaskError: they are of a network for another task.
     """
 
     def __init__(
@@ -95,9 +111,9 @@ class Improver:
         path = find_weights(weights)
         network, self.facts = load_weights(path)
         self._reads = NETWORKS[self.facts["network"]].reads
-        if (self._reads == "photo") != (task == "enhance"):
-            other = "upscale" if task == "enhance" else "enhance"
-            raise UserError(f"{path}: holds {self.facts['network']}; use it with '{other}'")
+        serves: Task = "enhance" if self._reads == "photo" else "upscale"
+        if serves != task:
+            raise TaskError(path, self.facts["network"], serves)
         self.scale = 1 if task == "enhance" else SCALE
         self._tiled = Tiled(network, memory, runtime, calibration)
 
@@ -112,36 +128,36 @@ class Improver:
         cameras = self.facts.get("cameras", [])
         return not camera or not cameras or camera in cameras
 
-    def improve(
+    def predict(
         self,
         photo: PhotoFile,
         out: Path,
-        form: Form,
+        options: EncodeOptions,
         report: Report,
         strength: float = 1.0,
         comparison: Path | None = None,
     ) -> None:
-        """Write an improved photo file.
+        """Write what the network makes of a photo file.
 
         Args:
             photo: the photo.
-            out: file to write; its suffix names the kind.
-            form: how to write it.
+            out: file to write; its suffix names the format.
+            options: how to write it.
             report: called with tiles done and tiles in all.
             strength: 0..1; of enhancement.
             comparison: where to write photo and result side by side, if wanted.
 
         Raises:
-            UserError: the photo is damaged, or the kind of file cannot hold the result.
+            UserError: the photo is damaged, or the format cannot hold the result.
         """
         out.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}-") as folder:
             scratch = Path(folder)
-            before = photo.unpack(scratch)
+            before = photo.decode(scratch)
             after = before.enlarged(scratch / "result.raw", self.scale)
             after.write(self.pieces(before, report))
             _return_memory()
-            photo.pack(after, out, form, scratch, strength)
+            photo.encode(after, out, options, scratch, strength)
             if comparison:
                 write_comparison(before, after, comparison)
 
@@ -164,12 +180,9 @@ class Enlarged:
         small = self._photo.read(first, last)
         rows = slice(top - first * SCALE, bottom - first * SCALE)
         if small.dtype == np.uint8:
-            # Here, for who only enhances photos needs no memory for its matrices.
-            from ppcn.photos.resize import enlarge
-
             return enlarge(small.astype(np.uint8, copy=False))[rows]
         values = small / np.float32(WHITE.get(small.dtype, 1))
-        return np.stack([_enlarged(values[..., c])[rows] for c in range(3)], axis=-1)
+        return enlarge(values.astype(np.float32, copy=False))[rows].clip(0, 1)
 
 
 class _Colours:
@@ -220,18 +233,16 @@ def _split(image: NDArray[Any]) -> tuple[_Colours, NDArray[Any] | None]:
     return _Colours(image if channels == 3 else image.reshape(image.shape[:2])), None
 
 
-def _enlarged(plane: NDArray[Any]) -> NDArray[Any]:
-    """(H, W) enlarged x4 bicubically, of the same kind."""
-    size = (plane.shape[1] * SCALE, plane.shape[0] * SCALE)
-    values = Image.fromarray(plane.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)
-    result = np.asarray(values).clip(0, WHITE.get(plane.dtype, 1))
-    return (np.rint(result) if plane.dtype in WHITE else result).astype(plane.dtype)
+def _enlarged_alpha(alpha: NDArray[Any]) -> NDArray[Any]:
+    """Transparency (H, W) enlarged x4 bicubically, of the same kind."""
+    values = enlarge(alpha.astype(np.float32)).clip(0, WHITE.get(alpha.dtype, 1))
+    return (np.rint(values) if alpha.dtype in WHITE else values).astype(alpha.dtype)
 
 
-def _run(improver: Improver, photo: Rows) -> NDArray[np.float32]:
-    scale = improver.scale
+def _run(predictor: Predictor, photo: Rows) -> NDArray[np.float32]:
+    scale = predictor.scale
     result = np.empty((photo.height * scale, photo.width * scale, 3), np.float32)
-    for top, left, pixels in improver.pieces(photo, lambda done, total: None):
+    for top, left, pixels in predictor.pieces(photo, lambda done, total: None):
         result[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
     return result
 
@@ -243,5 +254,5 @@ def _return_memory() -> None:
 
 
 @lru_cache(maxsize=4)
-def _load(weights: str | Path, task: Task) -> Improver:
-    return Improver(weights, task)
+def _load(weights: str | Path, task: Task) -> Predictor:
+    return Predictor(weights, task)

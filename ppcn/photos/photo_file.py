@@ -4,110 +4,52 @@ libvips decodes and encodes in strips, and what a network reads and writes lies 
 the disk meanwhile, so that a photo of any size takes little memory.
 """
 
-import io
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import pyvips
-from numpy.typing import NDArray
-from PIL import ImageCms
+from PIL import Image
 
 from ppcn.errors import UserError
 from ppcn.files.artifacts import replacing
-from ppcn.photos.color import LUMA_WEIGHTS
-from ppcn.photos.decode import DAMAGE, decode_heif, is_heif, open_heif, read_photo
-from ppcn.photos.metadata import EXIF_MARK, Metadata, exif_of_tiff, insert_metadata
+from ppcn.photos.color import LUMA_WEIGHTS, describes_other_rgb
+from ppcn.photos.damage import check_is_file, damaged, forbidden, unknown
+from ppcn.photos.decode import open_photo, upright_srgb
+from ppcn.photos.exif import EXIF_MARK
+from ppcn.photos.formats import (
+    BY_NAME,
+    EncodeOptions,
+    PhotoFormat,
+    Writer,
+    format_to_write,
+    of_vips_loader,
+    recognize,
+)
+from ppcn.photos.metadata import Metadata
+from ppcn.photos.raw_photo import RawPhoto
 
-Subsampling = Literal["auto", "4:4:4", "4:2:0"]
-
-# How each kind of file is written, by its suffix.
-KINDS = {".jpg": "jpeg", ".jpeg": "jpeg", ".png": "png", ".tif": "tiff", ".tiff": "tiff"}
-KINDS |= {".webp": "webp"}
-# Largest side that a kind of file can have, px.
-LARGEST_SIDE = {"jpeg": 65500, "webp": 16383}
-LARGEST_TIFF = 4_000_000_000
-# What libvips may take a photo for, whatever its name; some others would run other programs.
-LOADERS = ("jpegload", "pngload", "tiffload", "webpload", "heifload")
 # Larger photos are rather an attack, px.
 LARGEST = 1_000_000_000
-# From this JPEG quality on, colours are as sharp as brightness.
-SHARP_COLOURS = 90
 PROFILE = "icc-profile-data"
-# First row and column, and pixels.
-Piece = tuple[int, int, NDArray[np.float32]]
 COLOURS = {"srgb", "rgb", "rgb16", "b-w", "grey16", "cmyk"}
+GREY = {"b-w", "grey16"}
 
 logging.getLogger("pyvips").setLevel(logging.ERROR)
 
 
-@dataclass(frozen=True)
-class Form:
-    """How pictures are written.
-
-    Attributes:
-        quality: of JPEG and WebP, 1..100.
-        subsampling: of JPEG's colours; "auto" is 4:4:4 from quality 90 on, else 4:2:0.
-    """
-
-    quality: int = 95
-    subsampling: Subsampling = "auto"
-
-
-class RawPhoto:
-    """RGB pixels in a plain file, row after row.
-
-    Args:
-        path: the file.
-        height: px.
-        width: px.
-        depth: bits a channel, 8 or 16.
-    """
-
-    def __init__(self, path: Path, height: int, width: int, depth: int) -> None:
-        self.path, self.height, self.width = path, height, width
-        self.depth, self.white = depth, 2**depth - 1
-        self.dtype = np.dtype(np.uint8 if depth == 8 else np.uint16)
-
-    def read(self, top: int, bottom: int) -> NDArray[Any]:
-        """Rows top to bottom, (bottom - top, width, 3)."""
-        row = self.width * 3
-        start = top * row * self.dtype.itemsize
-        found = np.fromfile(self.path, self.dtype, (bottom - top) * row, offset=start)
-        return found.reshape(-1, self.width, 3)
-
-    def write(self, pieces: Iterable[Piece]) -> None:
-        """Write all pixels, in pieces that cover them.
-
-        Args:
-            pieces: first row, first column, and pixels (rows, columns, 3) in [0, 1]; what
-                overshoots is clipped.
-        """
-        with self.path.open("wb") as file:
-            for top, left, pixels in pieces:
-                levels = np.rint(pixels.clip(0, 1) * np.float32(self.white)).astype(self.dtype)
-                for row, line in enumerate(levels, start=top):
-                    file.seek((row * self.width + left) * 3 * self.dtype.itemsize)
-                    file.write(line.tobytes())
-
-    def enlarged(self, path: Path, scale: int) -> "RawPhoto":
-        """Room for a picture of so many times the size, of the same depth."""
-        return RawPhoto(path, self.height * scale, self.width * scale, self.depth)
-
-    def image(self) -> pyvips.Image:
-        """The same for libvips."""
-        kind = "uchar" if self.depth == 8 else "ushort"
-        raw = pyvips.Image.rawload(str(self.path), self.width, self.height, 3, format=kind)
-        return raw.copy(interpretation="srgb" if self.depth == 8 else "rgb16")
-
-
 class PhotoFile:
     """A photo of which the header was read.
+
+    Attributes:
+        path: the file.
+        height: of the upright photo, px.
+        width: of the upright photo, px.
+        has_alpha: whether it holds transparency.
+        metadata: EXIF and XMP.
 
     Raises:
         UserError: the file is missing, damaged, no photo, implausibly large, or of a kind that
@@ -116,12 +58,10 @@ class PhotoFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.is_file():
-            what = "not a file" if path.exists() else "no such photo"
-            raise UserError(f"{path}: {what}")
+        check_is_file(path)
         if not path.stat().st_size:
             raise UserError(f"{path}: an empty file; remove it")
-        self._own, self.metadata = self._read_header()
+        self._decoded, self.metadata = self._read_header()
         image = self._upright()
         self.height, self.width = image.height, image.width
         if self.height * self.width > LARGEST:
@@ -131,7 +71,7 @@ class PhotoFile:
             raise UserError(f"{path}: stores {stored}; save it as RGB of 8 or 16 bits a channel")
         self.has_alpha = image.hasalpha()
 
-    def unpack(self, scratch: Path) -> RawPhoto:
+    def decode(self, scratch: Path) -> RawPhoto:
         """Write the photo as upright sRGB to a plain file in the folder `scratch`.
 
         Its depth is the photo's, and 16 bits where colours had to be converted.
@@ -139,15 +79,20 @@ class PhotoFile:
         Raises:
             UserError: the photo is damaged.
         """
-        with _refusing(self.path):
+        with _vips_as_user_error(self.path):
             image = self._as_srgb(self._colours(self._upright()))
             depth = 8 if image.format == "uchar" else 16
             raw = RawPhoto(scratch / "photo.raw", self.height, self.width, depth)
             image.rawsave(str(raw.path), keep="none")
             return raw
 
-    def pack(
-        self, result: RawPhoto, out: Path, form: Form, scratch: Path, strength: float = 1.0
+    def encode(
+        self,
+        result: RawPhoto,
+        out: Path,
+        options: EncodeOptions,
+        scratch: Path,
+        strength: float = 1.0,
     ) -> None:
         """Write a picture made of this photo, in its colours and with all else of its file.
 
@@ -156,63 +101,69 @@ class PhotoFile:
 
         Args:
             result: upright sRGB, of the photo's size or larger.
-            out: file to write; its suffix names the kind.
-            form: quality.
+            out: file to write; its suffix names the format.
+            options: quality.
             scratch: folder for what lies on the disk meanwhile.
             strength: 0..1; of results of the photo's size.
 
         Raises:
-            UserError: the kind of file cannot hold the picture, or the photo is damaged.
+            UserError: the format cannot hold the picture, or the photo is damaged.
         """
-        kind = self._kind(out, result)
-        with _refusing(self.path):
-            own = self._upright()
-            changed = self._in_own_colours(result.image(), scratch)
-            picture = changed
-            larger = result.width // self.width
-            if larger == 1 and (strength < 1 or self._profile):
-                base = self._colours(own)
-                before = self._in_own_colours(self._as_srgb(base), scratch)
-                picture = base + (changed - before) * strength
-            # The cast clips.
-            picture = picture.rint().cast(own.format)
-            if self.has_alpha:
-                alpha = own[own.bands - 1]
-                picture = picture.bandjoin(alpha.resize(larger) if larger > 1 else alpha)
-            picture = self._described(picture, own)
+        side = max(result.width, result.height)
+        photo_format, writer = format_to_write(out, side, self.has_alpha)
+        with _vips_as_user_error(self.path):
+            picture = self._picture(result, scratch, strength)
             metadata = self.metadata.for_picture(result.width, result.height, strength == 0)
             with replacing(out) as temporary:
-                _save(picture, temporary, kind, form)
-                insert_metadata(temporary, metadata, kind)
+                _save(picture, temporary, photo_format, writer, options)
+                if metadata != Metadata():
+                    writer.insert(temporary, metadata)
+
+    def _picture(self, result: RawPhoto, scratch: Path, strength: float) -> pyvips.Image:
+        """The result as this photo stores its pixels."""
+        own = self._upright()
+        changed = self._in_own_colours(result.image(), scratch)
+        picture = changed
+        larger = result.width // self.width
+        if larger == 1 and (strength < 1 or self._profile):
+            base = self._colours(own)
+            before = self._in_own_colours(self._as_srgb(base), scratch)
+            picture = base + (changed - before) * strength
+        # The cast clips.
+        picture = picture.rint().cast(own.format)
+        if self.has_alpha:
+            alpha = own[own.bands - 1]
+            picture = picture.bandjoin(alpha.resize(larger) if larger > 1 else alpha)
+        return _described(picture, own)
 
     def _read_header(self) -> tuple[pyvips.Image | None, Metadata]:
         """Pixels, where libvips cannot read them itself, and metadata."""
-        with _refusing(self.path):
-            if is_heif(self.path):
-                return _read_heif(self.path)
-            if self.path.open("rb").read(2) == b"BM":
-                return pyvips.Image.new_from_array(read_photo(self.path)), Metadata()
-            image = self._load("sequential")
-            xmp, exif = (_blob(image, f"{name}-data") or b"" for name in ("xmp", "exif"))
-            if image.get("vips-loader").startswith("tiff"):
-                exif = exif_of_tiff(self.path)
+        with _vips_as_user_error(self.path):
+            photo_format = recognize(self.path)
+            if photo_format and not photo_format.vips:
+                return _decode_at_once(self.path)
+            image, loaded_format = self._load("sequential")
+            exif, xmp = (_blob(image, f"{name}-data") or b"" for name in ("exif", "xmp"))
+            if loaded_format.read_exif:
+                exif = loaded_format.read_exif(self.path)
             return None, Metadata(exif.removeprefix(EXIF_MARK), xmp)
 
     def _upright(self) -> pyvips.Image:
         """Read the file anew, for its rows can be read only once."""
-        if self._own is not None:
-            return self._own
-        with _refusing(self.path):
-            image = self._load("sequential")
+        if self._decoded is not None:
+            return self._decoded
+        with _vips_as_user_error(self.path):
+            image, _ = self._load("sequential")
             if _orientation(image) > 2:
-                image = self._load("random")
+                image, _ = self._load("random")
             return image.autorot()
 
-    def _load(self, access: str) -> pyvips.Image:
+    def _load(self, access: str) -> tuple[pyvips.Image, PhotoFormat]:
         image = pyvips.Image.new_from_file(str(self.path), access=access, fail_on="error")
-        if not image.get("vips-loader").startswith(LOADERS):
-            raise UserError(f"{self.path}: not a photo that can be read")
-        return image
+        photo_format = of_vips_loader(image.get("vips-loader"))
+        if photo_format is None:
+            raise unknown(self.path)
+        return image, photo_format
 
     def _colours(self, image: pyvips.Image) -> pyvips.Image:
         """Without transparency; of CMYK its RGB."""
@@ -227,15 +178,9 @@ class PhotoFile:
         """The ICC profile, where colours are not sRGB."""
         image = self._upright()
         profile = _blob(image, PROFILE)
-        if image.interpretation == "cmyk" or not profile:
+        if image.interpretation == "cmyk" or not describes_other_rgb(profile):
             return None
-        try:
-            opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            if opened.profile.xcolor_space.strip() != "RGB":
-                return None
-            return None if "sRGB" in ImageCms.getProfileDescription(opened) else profile
-        except (OSError, ImageCms.PyCMSError):
-            return None
+        return profile
 
     def _as_srgb(self, image: pyvips.Image) -> pyvips.Image:
         if image.bands == 1:
@@ -249,7 +194,7 @@ class PhotoFile:
     def _in_own_colours(self, image: pyvips.Image, scratch: Path) -> pyvips.Image:
         """Turn sRGB into what the photo stores; numbers stay as precise as they are."""
         stored = self._upright()
-        if stored.interpretation in ("b-w", "grey16"):
+        if stored.interpretation in GREY:
             image = image.recomb([list(LUMA_WEIGHTS)])
         elif self._profile:
             profile = scratch / "photo.icc"
@@ -257,91 +202,66 @@ class PhotoFile:
             image = image.icc_transform(
                 str(profile), input_profile="srgb", depth=16, intent="relative"
             )
-        depth = 65535 if image.format == "ushort" or self._profile else 255
+        white = 65535 if image.format == "ushort" or self._profile else 255
         wanted = 65535 if stored.format == "ushort" else 255
-        return image if depth == wanted else image * (wanted / depth)
-
-    def _described(self, picture: pyvips.Image, own: pyvips.Image) -> pyvips.Image:
-        """Give the picture the photo's resolution and profile."""
-        grey = own.interpretation in ("b-w", "grey16")
-        names = {("uchar", True): "b-w", ("ushort", True): "grey16", ("uchar", False): "srgb"}
-        picture = picture.copy(
-            interpretation=names.get((own.format, grey), "rgb16"), xres=own.xres, yres=own.yres
-        )
-        profile = _blob(own, PROFILE)
-        if own.interpretation != "cmyk" and profile:
-            _set_blob(picture, PROFILE, profile)
-        return picture
-
-    def _kind(self, out: Path, result: RawPhoto) -> str:
-        kind = KINDS[out.suffix.lower()]
-        side, name = max(result.width, result.height), kind.upper()
-        if side > LARGEST_SIDE.get(kind, side):
-            limit = LARGEST_SIDE[kind]
-            raise UserError(
-                f"{out}: {name} holds {limit} px a side at most, not {side}; write TIFF"
-            )
-        if kind == "jpeg" and self.has_alpha:
-            raise UserError(f"{out}: JPEG holds no transparency; write PNG, TIFF or WebP")
-        return kind
+        return image if white == wanted else image * (wanted / white)
 
 
 def write_comparison(before: RawPhoto, after: RawPhoto, out: Path) -> None:
     """Write a photo and what was made of it side by side, as a JPEG."""
     left = before.image().resize(after.width / before.width)
     both = _eight_bits(left.join(after.image(), "horizontal"))
-    largest = max(both.width, both.height)
-    if largest > LARGEST_SIDE["jpeg"]:
-        both = both.resize(LARGEST_SIDE["jpeg"] / largest)
+    largest, limit = max(both.width, both.height), BY_NAME["JPEG"].largest_side
+    if limit and largest > limit:
+        both = both.resize(limit / largest)
     with replacing(out) as temporary:
         both.jpegsave(str(temporary), Q=90)
 
 
-def _read_heif(path: Path) -> tuple[pyvips.Image, Metadata]:
-    try:
-        file = open_heif(path)
-        stored = decode_heif(path, file)
-    except DAMAGE as error:
-        what = " ".join(str(error).split())
-        raise UserError(f"{path}: damaged photo ({what}); replace or remove it") from None
-    pixels = np.asarray(stored.pixels)
+def _decode_at_once(path: Path) -> tuple[pyvips.Image, Metadata]:
+    """Pixels and metadata of a photo that libvips does not read."""
+    with open_photo(path) as photo:
+        stored, metadata = photo.decode(), photo.metadata()
+        if isinstance(stored.pixels, Image.Image):
+            return pyvips.Image.new_from_array(upright_srgb(stored)), metadata
+    pixels = stored.pixels
     if stored.white != 255:
         pixels = np.rint(pixels * (65535 / stored.white)).astype(np.uint16)
     image = pyvips.Image.new_from_array(pixels)
     image = image.copy(interpretation="srgb" if stored.white == 255 else "rgb16")
     if stored.profile:
         _set_blob(image, PROFILE, stored.profile)
-    exif, xmp = (file.info.get(name) or b"" for name in ("exif", "xmp"))
-    return image, Metadata(exif.removeprefix(EXIF_MARK), xmp)
+    return image, metadata
 
 
-def _save(picture: pyvips.Image, path: Path, kind: str, form: Form) -> None:
+def _described(picture: pyvips.Image, own: pyvips.Image) -> pyvips.Image:
+    """Give a picture a photo's resolution and profile."""
+    grey = own.interpretation in GREY
+    names = {("uchar", True): "b-w", ("ushort", True): "grey16", ("uchar", False): "srgb"}
+    picture = picture.copy(
+        interpretation=names.get((own.format, grey), "rgb16"), xres=own.xres, yres=own.yres
+    )
+    profile = _blob(own, PROFILE)
+    if own.interpretation != "cmyk" and profile:
+        _set_blob(picture, PROFILE, profile)
+    return picture
+
+
+def _save(
+    picture: pyvips.Image,
+    path: Path,
+    photo_format: PhotoFormat,
+    writer: Writer,
+    options: EncodeOptions,
+) -> None:
     """Encode, with the ICC profile and nothing else."""
-    if kind == "jpeg":
-        sharp = form.quality >= SHARP_COLOURS
-        if form.subsampling != "auto":
-            sharp = form.subsampling == "4:4:4"
-        mode = "off" if sharp else "on"
+    if "16 bits" not in photo_format.holds:
         picture = _eight_bits(picture)
-        picture.jpegsave(str(path), Q=form.quality, subsample_mode=mode, keep="icc")
-    elif kind == "png":
-        picture.pngsave(str(path), keep="icc")
-    elif kind == "webp":
-        _eight_bits(picture).webpsave(str(path), Q=form.quality, keep="icc")
-    else:
-        size = (
-            picture.width
-            * picture.height
-            * picture.bands
-            * (2 if "16" in picture.interpretation else 1)
-        )
-        picture.tiffsave(
-            str(path),
-            compression="deflate",
-            predictor="horizontal",
-            bigtiff=size > LARGEST_TIFF,
-            keep="icc",
-        )
+    depth = 2 if "16" in picture.interpretation else 1
+    size = picture.width * picture.height * picture.bands * depth
+    is_large = photo_format.largest_file is not None and size > photo_format.largest_file
+    save = getattr(picture, writer.saver)
+    save(str(path), keep="icc", **writer.settings(options, is_large))
 
 
 def _eight_bits(picture: pyvips.Image) -> pyvips.Image:
@@ -364,17 +284,16 @@ def _set_blob(image: pyvips.Image, name: str, data: bytes) -> None:
 
 
 @contextmanager
-def _refusing(path: Path) -> Iterator[None]:
-    """Turn whatever is wrong with a photo into one sentence."""
+def _vips_as_user_error(path: Path) -> Iterator[None]:
+    """Turn what libvips raises over a photo into one sentence."""
     try:
         yield
     except PermissionError:
-        raise UserError(f"{path}: may not be read; change its permissions") from None
+        raise forbidden(path) from None
     except pyvips.Error as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         if any("not a known file format" in line for line in lines):
-            raise UserError(f"{path}: not a photo that can be read") from None
+            raise unknown(path) from None
         if any("No space left" in line for line in lines):
             raise UserError("no space left on the disk; free some and run again") from None
-        what = lines[1] if len(lines) > 1 else lines[0]
-        raise UserError(f"{path}: damaged photo ({what}); replace or remove it") from None
+        raise damaged(path, lines[1] if len(lines) > 1 else lines[0]) from None

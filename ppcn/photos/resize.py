@@ -5,17 +5,20 @@ test sets. They differ at borders only (by up to 5 grey levels): MATLAB mirrors,
 """
 
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.sparse import csr_array
 
 from ppcn.photos.decode import Photo
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 SCALE = 4
 Kind = TypeVar("Kind", np.uint8, np.float64)
+Level = TypeVar("Level", np.uint8, np.float32)
 
 
 def crop_to_multiple(photo: Photo, multiple: int = SCALE) -> Photo:
@@ -26,14 +29,31 @@ def crop_to_multiple(photo: Photo, multiple: int = SCALE) -> Photo:
 
 def shrink(photo: Photo, factor: int = SCALE) -> Photo:
     """Reduce (H, W, 3) uint8 by `factor` as Pillow does; H and W must divide by it."""
-    size = (photo.shape[1] // factor, photo.shape[0] // factor)
-    return np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BICUBIC))
+    return _resized(photo, photo.shape[0] // factor, photo.shape[1] // factor)
 
 
-def enlarge(photo: Photo, factor: int = SCALE) -> Photo:
-    """Enlarge (H, W, 3) uint8 by `factor` as Pillow does."""
-    size = (photo.shape[1] * factor, photo.shape[0] * factor)
-    return np.asarray(Image.fromarray(photo).resize(size, Image.Resampling.BICUBIC))
+def enlarge(image: NDArray[Level], factor: int = SCALE) -> NDArray[Level]:
+    """Enlarge by `factor` as Pillow does.
+
+    Args:
+        image: (H, W, 3) uint8, which is rounded and clipped; or (H, W) or (H, W, C) float32, which
+            may overshoot.
+        factor: of both sides.
+
+    Returns:
+        The same kind of pixels.
+    """
+    height, width = image.shape[0] * factor, image.shape[1] * factor
+    if image.dtype == np.uint8 or image.ndim == 2:
+        return _resized(image, height, width)
+    channels = [_resized(image[..., c], height, width) for c in range(image.shape[2])]
+    return np.stack(channels, axis=-1)
+
+
+def _resized(image: NDArray[Level], height: int, width: int) -> NDArray[Level]:
+    """By Pillow, whose float32 images have one channel."""
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(resized)
 
 
 def matlab_shrink(photo: Photo, factor: int = SCALE) -> Photo:
@@ -69,14 +89,17 @@ def imresize(image: NDArray[Kind], scale: float) -> NDArray[Kind]:
     return image
 
 
-def _bicubic_weights(length: int, scale: float) -> csr_array:
+def _bicubic_weights(length: int, scale: float) -> "csr_array":
     """(ceil(length * scale), length) sparse matrix that resizes one axis."""
+    # Here, for who only enhances photos needs no memory for it.
+    from scipy.sparse import csr_array
+
     widening = min(scale, 1.0)
-    reach = 4 / widening
+    support = 4 / widening
     out = np.arange(int(np.ceil(length * scale - 1e-9)))
     centre = (out + 0.5) / scale - 0.5
-    first = np.floor(centre - reach / 2).astype(int)
-    index = first[:, None] + np.arange(int(np.ceil(reach)) + 2)
+    first = np.floor(centre - support / 2).astype(int)
+    index = first[:, None] + np.arange(int(np.ceil(support)) + 2)
     weight = widening * _cubic(widening * (centre[:, None] - index))
     weight /= weight.sum(axis=1, keepdims=True)
     mirrored = index % (2 * length)

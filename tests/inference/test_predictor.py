@@ -12,9 +12,10 @@ from PIL import Image
 import ppcn
 from ppcn.errors import UserError
 from ppcn.evaluation.protocols import run_network, run_upscaler
-from ppcn.inference.predictor import Enlarged, Improver
+from ppcn.inference.predictor import Enlarged, Predictor
 from ppcn.photos.decode import read_photo
-from ppcn.photos.photo_file import Form, PhotoFile
+from ppcn.photos.formats import EncodeOptions
+from ppcn.photos.photo_file import PhotoFile
 from ppcn.photos.resize import enlarge, imresize
 from ppcn.weights import load_weights
 from ppcn.weights.shipped import find_weights
@@ -34,9 +35,9 @@ def test_enhance_is_what_the_network_gives(photo: np.ndarray, weights: Path, kin
     expected = run_network(network)(photo).clip(0, 1)
     white = {np.uint8: 255, np.uint16: 65535}.get(kind, 1)
     image = (photo / 255 * white).astype(kind)
-    found = ppcn.enhance(image, weights=weights)
-    assert found.dtype == kind
-    assert np.abs(found / white - expected).max() <= 0.5 / 255 + 1e-5
+    result = ppcn.enhance(image, weights=weights)
+    assert result.dtype == kind
+    assert np.abs(result / white - expected).max() <= 0.5 / 255 + 1e-5
     unchanged = ppcn.enhance(image, strength=0, weights=weights)
     assert np.allclose(unchanged, image, atol=1e-6)
     half = ppcn.enhance(image, strength=0.5, weights=weights)
@@ -45,9 +46,9 @@ def test_enhance_is_what_the_network_gives(photo: np.ndarray, weights: Path, kin
 
 def test_grey_and_transparency(photo: np.ndarray, weights: Path) -> None:
     alpha = np.arange(4800).reshape(60, 80).astype(np.uint8)
-    found = ppcn.enhance(np.dstack((photo, alpha)), weights=weights)
-    assert np.array_equal(found[..., 3], alpha)
-    assert np.array_equal(found[..., :3], ppcn.enhance(photo, weights=weights))
+    result = ppcn.enhance(np.dstack((photo, alpha)), weights=weights)
+    assert np.array_equal(result[..., 3], alpha)
+    assert np.array_equal(result[..., :3], ppcn.enhance(photo, weights=weights))
     assert ppcn.enhance(photo[..., 0], weights=weights).shape == (60, 80)
     larger = ppcn.upscale(np.dstack((photo, np.full_like(alpha, 77))))
     assert larger.shape == (240, 320, 4)
@@ -76,20 +77,20 @@ def test_arrays_that_are_no_photo_are_refused(image: np.ndarray, message: str) -
 
 
 def test_weights_for_another_task_are_refused(weights: Path) -> None:
-    with pytest.raises(UserError, match="holds ppcn_student; use it with 'enhance'"):
-        Improver(weights, "upscale")
-    with pytest.raises(UserError, match="holds ppcn_sr; use it with 'upscale'"):
-        Improver("ppcn_sr", "enhance")
+    with pytest.raises(UserError, match="ppcn_student, for enhancement, not for super-res"):
+        Predictor(weights, "upscale")
+    with pytest.raises(UserError, match="holds ppcn_sr, for super-resolution, not for enh"):
+        Predictor("ppcn_sr", "enhance")
     with pytest.raises(UserError, match="typo: no such file"):
-        Improver("typo", "enhance")
+        Predictor("typo", "enhance")
 
 
 def test_cameras_that_weights_know(weights: Path) -> None:
-    improver = Improver(weights, "enhance")
-    assert improver.knows("Apple iPhone 3GS")
-    assert improver.knows("")
-    assert not improver.knows("Sony C6603")
-    assert Improver("ppcn_sr", "upscale").knows("Sony C6603")
+    predictor = Predictor(weights, "enhance")
+    assert predictor.knows("Apple iPhone 3GS")
+    assert predictor.knows("")
+    assert not predictor.knows("Sony C6603")
+    assert Predictor("ppcn_sr", "upscale").knows("Sony C6603")
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
@@ -110,11 +111,11 @@ def test_a_file_becomes_what_the_array_becomes(
     tmp_path: Path, photo: np.ndarray, weights: Path
 ) -> None:
     Image.fromarray(photo).save(tmp_path / "a.png")
-    improver = Improver(weights, "enhance")
-    improver.improve(
+    predictor = Predictor(weights, "enhance")
+    predictor.predict(
         PhotoFile(tmp_path / "a.png"),
         tmp_path / "out/b.png",
-        Form(),
+        EncodeOptions(),
         lambda done, total: None,
         comparison=tmp_path / "out/c.jpg",
     )

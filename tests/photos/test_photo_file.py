@@ -11,8 +11,10 @@ from PIL import Image, ImageCms, PngImagePlugin
 
 from ppcn.errors import UserError
 from ppcn.photos.decode import read_photo
-from ppcn.photos.metadata import Metadata, insert_metadata
-from ppcn.photos.photo_file import Form, PhotoFile, RawPhoto, write_comparison
+from ppcn.photos.formats import EncodeOptions
+from ppcn.photos.metadata import Metadata, insert_into_jpeg
+from ppcn.photos.photo_file import PhotoFile, write_comparison
+from ppcn.photos.raw_photo import RawPhoto
 
 XMP = (
     b'<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
@@ -21,7 +23,7 @@ XMP = (
     b'<?xpacket end="w"?>'
 )
 MAKER_NOTE = b"Maker\0\0\1" + bytes(range(200))
-FORMS = (".jpg", ".png", ".webp", ".tif")
+SUFFIXES = (".jpg", ".png", ".webp", ".tif")
 
 
 def exif_of(orientation: int) -> Image.Exif:
@@ -65,13 +67,15 @@ def save(path: Path, pixels: np.ndarray, orientation: int = 1, **options: object
     image.save(path, **options)
 
 
-def same_again(path: Path, out: Path, strength: float = 1.0, form: Form | None = None) -> None:
+def same_again(
+    path: Path, out: Path, strength: float = 1.0, options: EncodeOptions | None = None
+) -> None:
     """Write a photo whose network changes nothing."""
     photo = PhotoFile(path)
-    photo.pack(photo.unpack(path.parent), out, form or Form(), path.parent, strength)
+    photo.encode(photo.decode(path.parent), out, options or EncodeOptions(), path.parent, strength)
 
 
-@pytest.mark.parametrize("suffix", FORMS)
+@pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_nothing_is_lost_and_orientation_is_made_upright(
     tmp_path: Path, suffix: str, orientation: int
@@ -82,7 +86,7 @@ def test_nothing_is_lost_and_orientation_is_made_upright(
     assert photo.metadata.camera() == "Apple iPhone 3GS"
     upright = read_photo(path)
     assert (photo.height, photo.width) == upright.shape[:2]
-    raw = photo.unpack(tmp_path)
+    raw = photo.decode(tmp_path)
     assert np.array_equal(raw.read(0, raw.height), upright)
     assert np.array_equal(raw.read(7, 19), upright[7:19])
     same_again(path, out)
@@ -101,11 +105,11 @@ def test_strength_0_keeps_every_pixel_and_every_byte_of_exif(tmp_path: Path, suf
     photo = PhotoFile(path)
     changed = RawPhoto(tmp_path / "changed.raw", 40, 60, 8)
     changed.write([(0, 0, np.ones((40, 60, 3), np.float32))])
-    photo.pack(changed, out, Form(), tmp_path, strength=0)
+    photo.encode(changed, out, EncodeOptions(), tmp_path, strength=0)
     assert np.array_equal(read_photo(out), read_photo(path))
     if suffix == ".png":
         assert PhotoFile(out).metadata.exif == photo.metadata.exif
-    photo.pack(changed, out, Form(), tmp_path, strength=0.25)
+    photo.encode(changed, out, EncodeOptions(), tmp_path, strength=0.25)
     expected = np.rint(pixels_of() * 0.75 + 255 * 0.25)
     assert np.abs(read_photo(out) - expected).max() <= 0.5
 
@@ -131,9 +135,9 @@ def test_a_network_sees_srgb_and_its_result_is_turned_back(tmp_path: Path) -> No
     pixels = np.full((16, 16, 3), (200, 100, 60), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png", icc_profile=wide_profile())
     photo = PhotoFile(tmp_path / "a.png")
-    raw = photo.unpack(tmp_path)
+    raw = photo.decode(tmp_path)
     assert raw.depth == 16
-    seen = raw.read(0, 16)[0, 0] / 257
+    decoded = raw.read(0, 16)[0, 0] / 257
     transform = ImageCms.buildTransform(
         ImageCms.ImageCmsProfile(io.BytesIO(wide_profile())),
         ImageCms.createProfile("sRGB"),
@@ -142,13 +146,13 @@ def test_a_network_sees_srgb_and_its_result_is_turned_back(tmp_path: Path) -> No
         renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
     )
     expected = np.asarray(ImageCms.applyTransform(Image.fromarray(pixels), transform))[0, 0]
-    assert np.abs(seen - expected).max() <= 1
+    assert np.abs(decoded - expected).max() <= 1
     darker = raw.enlarged(tmp_path / "darker.raw", 1)
     darker.write([(0, 0, raw.read(0, 16) / np.float32(65535) * np.float32(0.5))])
-    photo.pack(darker, tmp_path / "b.png", Form(), tmp_path)
-    found = np.asarray(Image.open(tmp_path / "b.png"))[0, 0]
+    photo.encode(darker, tmp_path / "b.png", EncodeOptions(), tmp_path)
+    written = np.asarray(Image.open(tmp_path / "b.png"))[0, 0]
     # Half of sRGB's numbers is about half of Display P3's, whose curve is the same.
-    assert np.abs(found - pixels[0, 0] / 2.0).max() <= 2
+    assert np.abs(written - pixels[0, 0] / 2.0).max() <= 2
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
@@ -158,8 +162,8 @@ def test_sixteen_bits_stay_sixteen(tmp_path: Path, suffix: str) -> None:
     path, out = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
     pyvips.Image.new_from_array(pixels).copy(interpretation="rgb16").write_to_file(str(path))
     same_again(path, out)
-    found = pyvips.Image.new_from_file(str(out))
-    assert np.array_equal(found.numpy(), pixels)
+    written = pyvips.Image.new_from_file(str(out))
+    assert np.array_equal(written.numpy(), pixels)
     same_again(path, tmp_path / "b.jpg")
     assert read_photo(tmp_path / "b.jpg").shape == (30, 20, 3)
 
@@ -184,14 +188,14 @@ def test_an_enlarged_photo_keeps_its_transparency(tmp_path: Path) -> None:
     pixels = np.dstack((pixels_of(), np.full((40, 60), 77))).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     photo = PhotoFile(tmp_path / "a.png")
-    larger = photo.unpack(tmp_path).enlarged(tmp_path / "larger.raw", 4)
+    larger = photo.decode(tmp_path).enlarged(tmp_path / "larger.raw", 4)
     larger.write((top, 0, np.zeros((16, 240, 3), np.float32)) for top in range(0, 160, 16))
-    photo.pack(larger, tmp_path / "b.png", Form(), tmp_path)
-    found = np.asarray(Image.open(tmp_path / "b.png"))
-    assert found.shape == (160, 240, 4)
-    assert (found[..., 3] == 77).all()
+    photo.encode(larger, tmp_path / "b.png", EncodeOptions(), tmp_path)
+    written = np.asarray(Image.open(tmp_path / "b.png"))
+    assert written.shape == (160, 240, 4)
+    assert (written[..., 3] == 77).all()
     with pytest.raises(UserError, match=r"b\.jpg: JPEG holds no transparency; write PNG"):
-        photo.pack(larger, tmp_path / "b.jpg", Form(), tmp_path)
+        photo.encode(larger, tmp_path / "b.jpg", EncodeOptions(), tmp_path)
     assert not (tmp_path / "b.jpg").exists()
 
 
@@ -213,16 +217,16 @@ def test_heic_becomes_jpeg_with_its_metadata(tmp_path: Path) -> None:
     heif = pillow_heif.from_pillow(Image.fromarray(smooth))
     heif.save(tmp_path / "a.heic", quality=-1, exif=exif_of(1).tobytes(), xmp=XMP)
     upright = read_photo(tmp_path / "a.heic")
-    same_again(tmp_path / "a.heic", tmp_path / "b.jpg", form=Form(quality=100))
+    same_again(tmp_path / "a.heic", tmp_path / "b.jpg", options=EncodeOptions(quality=100))
     assert PhotoFile(tmp_path / "b.jpg").metadata.camera() == "Apple iPhone 3GS"
     assert np.abs(read_photo(tmp_path / "b.jpg").astype(int) - upright).max() < 12
 
 
-def test_jpeg_follows_the_form(tmp_path: Path) -> None:
+def test_jpeg_is_encoded_with_the_options(tmp_path: Path) -> None:
     save(tmp_path / "a.png", pixels_of())
     sizes, sampling = [], []
-    for form in (Form(60), Form(95), Form(95, "4:2:0"), Form(60, "4:4:4")):
-        same_again(tmp_path / "a.png", tmp_path / "b.jpg", form=form)
+    for settings in ((60,), (95,), (95, "4:2:0"), (60, "4:4:4")):
+        same_again(tmp_path / "a.png", tmp_path / "b.jpg", options=EncodeOptions(*settings))
         sizes.append((tmp_path / "b.jpg").stat().st_size)
         with Image.open(tmp_path / "b.jpg") as file:
             sampling.append(file.layer[0][1:3] == (1, 1))
@@ -248,14 +252,14 @@ def test_too_much_metadata_for_a_jpeg_is_refused(tmp_path: Path) -> None:
     save(tmp_path / "a.jpg", pixels_of())
     before = (tmp_path / "a.jpg").read_bytes()
     with pytest.raises(UserError, match="do not fit into a JPEG"):
-        insert_metadata(tmp_path / "a.jpg", Metadata(xmp=bytes(70_000)), "jpeg")
+        insert_into_jpeg(tmp_path / "a.jpg", Metadata(xmp=bytes(70_000)))
     assert (tmp_path / "a.jpg").read_bytes() == before
     assert list(tmp_path.iterdir()) == [tmp_path / "a.jpg"]
 
 
 def test_sides_that_a_kind_of_file_cannot_have_are_refused(tmp_path: Path) -> None:
     Image.new("RGB", (17000, 2)).save(tmp_path / "a.png")
-    with pytest.raises(UserError, match="WEBP holds 16383 px a side at most, not 17000"):
+    with pytest.raises(UserError, match="WebP holds 16383 px a side at most, not 17000"):
         same_again(tmp_path / "a.png", tmp_path / "b.webp")
 
 

@@ -145,11 +145,11 @@ def test_odd_photos_are_done_right_or_refused_in_one_sentence(
     done = run_apart(tmp_path, "enhance", odd, "--out", "out", "--weights", weights)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    refused = done.stderr.split("photos failed:\n")[1].splitlines()
+    messages = done.stderr.split("photos failed:\n")[1].splitlines()
     assert f"{len(BAD)} of {len(GOOD) + len(BAD)} photos failed" in done.stderr
-    assert len(refused) == len(BAD)
+    assert len(messages) == len(BAD)
     for name, _, message in BAD:
-        (line,) = (line for line in refused if name in line)
+        (line,) = (line for line in messages if name in line)
         assert message in line
     expected = {name: size for name, _, size in GOOD}
     for name, size in expected.items():
@@ -201,7 +201,7 @@ def test_nothing_is_overwritten_unless_told(tmp_path: Path, weights: Path) -> No
     common = ("enhance", "a.png", "--weights", weights)
     done = run(tmp_path, *common)
     assert (done.returncode, (tmp_path / "enhanced/a.png").read_text()) == (0, "precious")
-    assert "1 of 1 results are already there; --overwrite replaces them" in done.stdout
+    assert "1 of 1 results already exist; --overwrite replaces them" in done.stdout
     assert run(tmp_path, *common, "--overwrite").returncode == 0
     assert read_photo(tmp_path / "enhanced/a.png").shape == (16, 24, 3)
     last = refusal(tmp_path, *common, "--out", ".", "--overwrite")
@@ -230,6 +230,14 @@ def test_what_cannot_be_meant_is_refused(
     assert done.returncode == 1
     assert message in done.stderr
     assert not list(tmp_path.glob("out/*"))
+
+
+def test_weights_for_the_other_task_name_its_command(tmp_path: Path, weights: Path) -> None:
+    picture().save(tmp_path / "a.png")
+    last = refusal(tmp_path, "upscale", "a.png", "--weights", weights)
+    assert "holds ppcn_student, for enhancement, not for super-resolution; use it with 'enh" in last
+    last = refusal(tmp_path, "enhance", "a.png", "--weights=ppcn_sr")
+    assert last.endswith("for super-resolution, not for enhancement; use it with 'upscale'")
 
 
 def test_upscale_works_with_what_is_shipped(odd: Path, tmp_path: Path) -> None:
