@@ -89,8 +89,8 @@ def ours(phone: Path, reference: Path) -> ToReference:
 
     params = Params.load(PARAMS).align
     found = align_pair(read_photo(phone), read_photo(reference), params)
-    if found.status != "ok":
-        raise Refused(found.status)
+    if found.rejection:
+        raise Refused(found.rejection.sentence)
     return found.to_dslr
 
 

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import typer
 
-from ppcn.dataset.extract import KEPT, cut_patches
+from ppcn.dataset.alignment_set import status_of
+from ppcn.dataset.extract import cut_patches
+from ppcn.dataset.gates import Outcome
 from ppcn.dataset.pairs import Pair
 from ppcn.errors import UserError, nearest
 from ppcn.params import Params
 from ppcn.photos.decode import read_photo, write_photo
-from ppcn.registration.geometry import OK
 from ppcn.registration.register import examine_pair
 from ppcn.report.pair_overview import explanation
 
@@ -27,7 +28,7 @@ def explain_pair(stem: str, pairs: Sequence[Pair], params: Params, folder: Path)
         raise UserError(f"--explain {stem}: no such pair; the nearest is '{near}'")
     phone, dslr = read_photo(pair.phone), read_photo(pair.dslr)
     found, evidence = examine_pair(phone, dslr, params.align)
-    windows = cut_patches(phone, dslr, found, params.patches)[1] if found.status == OK else []
+    windows = cut_patches(phone, dslr, found, params.patches)[1] if found.is_accepted else []
     pictures = explanation(phone, dslr, found, evidence, windows, params.patches.size)
     for old in (folder / stem).glob("*.png"):
         old.unlink()
@@ -36,8 +37,8 @@ def explain_pair(stem: str, pairs: Sequence[Pair], params: Params, folder: Path)
         write_photo(path, picture)
         typer.echo(path)
     typer.echo(
-        f"{stem}: {found.status}; {found.matches} matches, {found.inliers} on one homography, "
+        f"{stem}: {status_of(found)}; {found.matches} matches, {found.inliers} on one homography, "
         f"residual {found.residual_px:.2f} px, agreement {found.agreement:.0%}, "
-        f"overlap {found.overlap():.0%}, {sum(w.outcome == KEPT for w in windows)} of "
+        f"overlap {found.overlap():.0%}, {sum(w.outcome is Outcome.KEPT for w in windows)} of "
         f"{len(windows)} windows kept"
     )

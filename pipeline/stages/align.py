@@ -19,14 +19,20 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.processes import Cluster, Workers, process_count
 from pipeline.cli.progress import showing
-from ppcn.dataset.alignment_set import AlignmentWriter, create_alignments, open_alignments
+from ppcn.dataset.alignment_set import (
+    OK,
+    AlignmentWriter,
+    create_alignments,
+    open_alignments,
+    status_of,
+)
 from ppcn.dataset.pairs import Pair, find_pairs, memory_of
 from ppcn.errors import UserError
 from ppcn.files.artifacts import write_csv, write_json
 from ppcn.jobs.align_pair import Aligned, AlignTask, align_files
 from ppcn.jobs.cache import scratch_for
 from ppcn.jobs.pool import run_in_order
-from ppcn.registration.geometry import OK, Alignment
+from ppcn.registration.alignment import Alignment
 
 
 def align(
@@ -94,7 +100,7 @@ def align(
 def _take(result: Aligned, pair: Pair, writer: AlignmentWriter) -> Alignment:
     """Store what became of a pair."""
     if result.shard is None:
-        found, digests = Alignment(result.reason, (0, 0), (0, 0)), ["", ""]
+        found, digests = Alignment((0, 0), (0, 0), rejection=result.rejection), ["", ""]
     else:
         with open_alignments(result.shard) as one:
             found, digests = one[pair.stem], one.digests(pair.stem)
@@ -114,7 +120,7 @@ def _tell(refused: Mapping[str, str], unpaired: Mapping[str, str], earlier: int)
 def _row(stem: str, found: Alignment) -> dict[str, Any]:
     return {
         "stem": stem,
-        "status": found.status,
+        "status": status_of(found),
         "matches": found.matches,
         "inliers": found.inliers,
         "residual_px": found.residual_px,

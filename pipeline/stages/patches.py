@@ -22,7 +22,7 @@ from pipeline.cli.options import (
 from pipeline.cli.processes import Cluster, Workers, process_count
 from pipeline.cli.progress import showing
 from ppcn.dataset.alignment_set import open_alignments
-from ppcn.dataset.extract import KEPT, REASONS
+from ppcn.dataset.gates import REJECTIONS, Outcome
 from ppcn.dataset.pairs import memory_of
 from ppcn.dataset.patch_set import PatchWriter, open_patches
 from ppcn.dataset.splits import SPLIT_NAMES, assign_splits
@@ -94,7 +94,7 @@ def patches(
                 rows.append(row | _take(shard, writer, index, splits[stem], seen, quicklook / stem))
                 earlier += was_there
                 report(index + 1, len(tasks), {"kept": writer.count})
-            counts = {reason: sum(row[reason] for row in rows) for reason in REASONS}
+            counts = {reason.value: sum(row[reason] for row in rows) for reason in REJECTIONS}
             if not writer.count:
                 raise UserError(f"{root}: {_why_none(counts, params.patches)}")
             file.attrs["refused"] = json.dumps(counts)
@@ -122,9 +122,9 @@ def _take(
         outcomes = Counter(OUTCOMES[window["outcome"]] for window in found.extra("windows"))
         with replacing(look.with_name(f"{look.name}.jpg")) as temporary:
             temporary.write_bytes(found.extra("quick_look").tobytes())
-    outcomes[KEPT] -= duplicates
-    outcomes["duplicate"] += duplicates
-    return {outcome: outcomes[outcome] for outcome in OUTCOMES}
+    outcomes[Outcome.KEPT] -= duplicates
+    outcomes[Outcome.DUPLICATE] += duplicates
+    return {outcome.value: outcomes[outcome] for outcome in OUTCOMES}
 
 
 def _summary(file: h5py.File, refused: Mapping[str, int], params: Patches) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 Each group holds the datasets `homography` (3, 3), `displacement` (rows, columns, 2) float16 and
 `crop`, the other fields of an Alignment as attributes, and as `phone_file` and `dslr_file` the
-photos, relative to the folder of photo folders where they lie in it, with the digests of both.
+photos, relative to the folder of photo folders where they lie in it, with the digests of both. The
+attribute `status` is "ok", or the sentence of a rejection whose reason is the attribute `reason`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,9 +18,16 @@ import numpy as np
 from ppcn.dataset.pairs import Pair
 from ppcn.errors import FileError, FileKind
 from ppcn.files.artifacts import create_hdf5, open_hdf5
-from ppcn.registration.geometry import OK, Alignment
+from ppcn.registration.alignment import Alignment
+from ppcn.registration.gates import Rejection, RejectionReason
 
+OK = "ok"
 NUMBERS = ("matches", "inliers", "residual_px", "agreement", "step")
+
+
+def status_of(alignment: Alignment) -> str:
+    """What files and tables say of a pair: "ok", or the sentence of its rejection."""
+    return alignment.rejection.sentence if alignment.rejection else OK
 
 
 class AlignmentWriter:
@@ -43,7 +51,9 @@ class AlignmentWriter:
         packing = {"compression": "gzip", "shuffle": True} if fields.size else {}
         group.create_dataset("displacement", data=fields, **packing)
         group["crop"] = np.array(found.crop, np.int64)
-        group.attrs["status"] = found.status
+        group.attrs["status"] = status_of(found)
+        if found.rejection:
+            group.attrs["reason"] = found.rejection.reason.value
         for name in NUMBERS:
             group.attrs[name] = getattr(found, name)
         group.attrs["phone_size"] = np.array(found.phone_size, np.int64)
@@ -82,17 +92,17 @@ class AlignmentSet:
         return str(self._file.attrs["reference"])
 
     @cached_property
-    def status(self) -> dict[str, str]:
-        """By stem, the reason of refusal or "ok" (geometry.OK)."""
+    def rejections(self) -> dict[str, Rejection | None]:
+        """By stem, why the pair must not be used; None if it may."""
         try:
-            return {stem: str(group.attrs["status"]) for stem, group in self._file.items()}
+            return {stem: _rejection(group) for stem, group in self._file.items()}
         except (KeyError, AttributeError):
             raise self._foreign() from None
 
     @property
     def aligned(self) -> list[str]:
         """Stems of the pairs that may be used."""
-        return [stem for stem, status in self.status.items() if status == OK]
+        return [stem for stem, rejection in self.rejections.items() if rejection is None]
 
     def __getitem__(self, stem: str) -> Alignment:
         """The alignment of one pair."""
@@ -104,7 +114,7 @@ class AlignmentSet:
             values["homography"] = group["homography"][()]
             values["displacement"] = group["displacement"][()].astype(np.float32)
             values["crop"] = tuple(group["crop"][()].tolist())
-            return Alignment(str(group.attrs["status"]), **values)
+            return Alignment(rejection=_rejection(group), **values)
         except (KeyError, AttributeError):
             raise self._foreign() from None
 
@@ -119,6 +129,16 @@ class AlignmentSet:
 
     def _foreign(self) -> FileError:
         return FileError(self.path, FileKind.ALIGNMENTS, "not an alignment file")
+
+
+def _rejection(group: h5py.Group) -> Rejection | None:
+    """The rejection that a group holds."""
+    status = str(group.attrs["status"])
+    if status == OK:
+        return None
+    reason = str(group.attrs.get("reason", RejectionReason.UNKNOWN))
+    known = reason in [*RejectionReason]
+    return Rejection(RejectionReason(reason) if known else RejectionReason.UNKNOWN, status)
 
 
 @contextmanager

@@ -11,35 +11,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ppcn.dataset.gates import Outcome, check_contrast, check_overlap, check_patch, check_search
 from ppcn.dataset.grid import place_windows
 from ppcn.dataset.patch_set import Patch
 from ppcn.params import Patches
 from ppcn.photos.color import luminance
 from ppcn.photos.decode import Photo
-from ppcn.registration.geometry import Alignment, Array, inside, low_pass, size_of, square_centres
+from ppcn.registration.alignment import Alignment
+from ppcn.registration.geometry import Array, inside, low_pass, size_of, square_centres
 
-# Grey levels: a closer pair is one image twice, not two cameras.
-SAME_IMAGE = 1.0
-# All three channels from here on are a blown highlight.
-BLOWN = 250
-# A second peak nearly as high as the best one is a repetition if correlation sinks between them.
-CLOSE, VALLEY = 0.02, 0.05
-# Correlation that falls by less over the whole search is a gradient's: a sky matches anywhere.
-FEATURELESS = 0.02
-# The most by which turning a window, and warping it exactly, are expected to lift correlation.
-TURNING_GAIN, WARPING_GAIN = 0.1, 0.03
+# The most by which turning a window is expected to lift correlation.
+TURNING_GAIN = 0.1
 STRIPE = 256
-KEPT = "kept"
-REASONS = (
-    "outside_overlap",
-    "flat",
-    "blown_highlights",
-    "low_correlation",
-    "shift_at_limit",
-    "repeated_texture",
-    "identical",
-    "duplicate",
-)
 
 
 @dataclass(frozen=True)
@@ -48,12 +31,12 @@ class Window:
 
     Attributes:
         xy: top-left corner in phone pixels.
-        outcome: "kept" or one of REASONS.
+        outcome: whether it was kept, or why not.
         ncc: correlation where it was found best; 0 where none was computed.
     """
 
     xy: tuple[int, int]
-    outcome: str
+    outcome: Outcome
     ncc: float
 
 
@@ -65,7 +48,7 @@ def cut_patches(
     Args:
         phone: (H, W, 3) uint8 RGB.
         dslr: (H', W', 3) uint8 RGB.
-        alignment: the pair's geometry, with status "ok".
+        alignment: the pair's geometry, accepted.
         params: the `patches` group of params.yaml.
 
     Returns:
@@ -113,55 +96,34 @@ class _Cutter:
     def cut(self, xy: tuple[int, int]) -> tuple[Patch | None, Window]:
         """One window: the patch if it is accepted, and what became of it."""
         (x, y), size = xy, self.params.size
-        if self.phone_grey[y : y + size, x : x + size].std() < self.params.min_deviation:
-            return None, Window(xy, "flat", 0)
-        found = self._search(x, y)
-        best = max(found, key=lambda position: position.score)
-        if reason := self._doubt(best):
-            return None, Window(xy, reason, best.score)
+        if rejection := check_contrast(self.phone_grey[y : y + size, x : x + size], self.params):
+            return None, Window(xy, rejection, 0)
+        positions = self._search(x, y)
+        best = max(positions, key=lambda position: position.score)
+        if rejection := check_search(best.scores, best.shift, self.params):
+            return None, Window(xy, rejection, best.score)
         # Turning the laid-over photo blurs it, which flatters its score: the warped patch decides.
         candidates = [best]
-        if best is not found[0] and not self._doubt(found[0]):
-            candidates.append(found[0])
+        straight = positions[0]
+        if best is not straight and not check_search(straight.scores, straight.shift, self.params):
+            candidates.append(straight)
         patches = [self._warped(xy, position) for position in candidates]
         patch = max(filter(None, patches), key=lambda p: p.ncc, default=None)
         if patch is None:
-            return None, Window(xy, "outside_overlap", 0)
-        fault = self._fault(patch)
-        return (None if fault else patch), Window(xy, fault or KEPT, patch.ncc)
-
-    def _doubt(self, position: _Position) -> str:
-        """Why the search does not settle where the window lies; empty if it does."""
-        if position.score <= self.params.min_ncc - WARPING_GAIN:
-            return "low_correlation"
-        if not _has_features(position.scores):
-            return "flat"
-        if np.abs(position.shift).max() > self.params.max_shift:
-            return "shift_at_limit"
-        return "" if _stands_alone(position.scores) else "repeated_texture"
+            return None, Window(xy, Outcome.OUTSIDE_OVERLAP, 0)
+        rejection = check_patch(patch.phone, patch.dslr, patch.ncc, self.params)
+        return (None if rejection else patch), Window(xy, rejection or Outcome.KEPT, patch.ncc)
 
     def _warped(self, xy: tuple[int, int], position: _Position) -> Patch | None:
         """The patch at a position, unless the DSLR does not see all of it."""
         (x, y), size, shift = xy, self.params.size, position.shift
         where = self.alignment.to_dslr(window_points(x, y, size, shift, position.rotation))
-        if not inside(where, size_of(self.dslr)).all():
+        if check_overlap(where, size_of(self.dslr)):
             return None
         phone = self.phone[y : y + size, x : x + size]
         dslr = warp(self.dslr, where)
         moved = (float(shift[0]), float(shift[1]))
         return Patch(phone, dslr, xy, moved, position.rotation, correlation(phone, dslr))
-
-    def _fault(self, patch: Patch) -> str:
-        """Why a patch must not be stored; empty if it may."""
-        if patch.ncc <= self.params.min_ncc:
-            return "low_correlation"
-        if luminance(patch.dslr).std() < self.params.min_deviation:
-            return "flat"
-        both = (patch.phone, patch.dslr)
-        if max((pixels.min(2) >= BLOWN).mean() for pixels in both) > self.params.max_blown:
-            return "blown_highlights"
-        same = np.abs(patch.phone.astype(int) - patch.dslr).mean() < SAME_IMAGE
-        return "identical" if same else ""
 
     def _search(self, x: int, y: int) -> list[_Position]:
         """The best position for every rotation worth trying, the smallest rotation first."""
@@ -249,20 +211,3 @@ def _subpixel(scores: Array, peak: tuple[int, int]) -> Array:
             bend = before - 2 * here + after
             refined[axis] += 0.5 * (before - after) / bend if bend < 0 else 0.0
     return refined
-
-
-def _has_features(scores: Array) -> bool:
-    """Whether correlation falls from its peak to the edge of the search."""
-    edge = np.concatenate((scores[0], scores[-1], scores[:, 0], scores[:, -1]))
-    return bool(scores.max() - np.median(edge) >= FEATURELESS)
-
-
-def _stands_alone(scores: Array) -> bool:
-    """Whether no other peak of a correlation map is nearly as high as the best one."""
-    best = np.array(np.unravel_index(scores.argmax(), scores.shape))
-    peaks = scores == cv2.dilate(scores, np.ones((3, 3), np.uint8))
-    for other in np.argwhere(peaks & (scores > scores.max() - CLOSE)):
-        between = np.rint(np.linspace(best, other, 2 * len(scores))).astype(int)
-        if scores[between[:, 0], between[:, 1]].min() < scores[tuple(other)] - VALLEY:
-            return False
-    return True

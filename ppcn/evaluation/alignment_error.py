@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from ppcn.dataset.extract import window_points
-from ppcn.registration.geometry import Alignment, Array
+from ppcn.registration.alignment import Alignment
+from ppcn.registration.geometry import Array
 from ppcn.rig.camera import Pose, pixel_grid
 
 

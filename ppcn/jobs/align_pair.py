@@ -12,6 +12,7 @@ from ppcn.errors import UserError
 from ppcn.jobs.cache import keep, photo_digest
 from ppcn.params import Align
 from ppcn.photos.decode import read_photo
+from ppcn.registration.gates import Rejection, RejectionReason
 from ppcn.registration.register import align_pair
 
 # What numerical libraries raise for data that nobody foresaw.
@@ -53,19 +54,19 @@ class Aligned:
 
     Attributes:
         shard: an alignment file of this pair alone; None if its photos could not be used at all.
-        reason: why not.
+        rejection: why not.
         was_there: an earlier run had made the shard.
     """
 
     shard: Path | None
-    reason: str = ""
+    rejection: Rejection | None = None
     was_there: bool = False
 
 
 def align_files(task: AlignTask) -> Aligned:
-    """Align one pair; a photo that cannot be read or used refuses the pair with its reason.
+    """Align one pair; a photo that cannot be read or used rejects the pair with its reason.
 
-    Such a refusal is not kept: another run may find the photo mended or the reader installed.
+    Such a rejection is not kept: another run may find the photo mended or the reader installed.
     """
     pair = task.pair
     try:
@@ -78,7 +79,9 @@ def align_files(task: AlignTask) -> Aligned:
 
         shard, was_there = keep(task.scratch, digests, (pair.stem, task.params), write)
     except UserError as error:
-        return Aligned(None, str(error).replace(f"{task.root}/", ""))
+        sentence = str(error).replace(f"{task.root}/", "")
+        return Aligned(None, Rejection(RejectionReason.UNREADABLE_PHOTO, sentence))
     except UNFORESEEN as error:
-        return Aligned(None, f"cannot be aligned ({type(error).__name__}: {error})")
+        sentence = f"cannot be aligned ({type(error).__name__}: {error})"
+        return Aligned(None, Rejection(RejectionReason.COMPUTATION_FAILED, sentence))
     return Aligned(shard, was_there=was_there)

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from ppcn.dataset.alignment_set import open_alignments
-from ppcn.dataset.extract import KEPT, REASONS, Window, cut_patches
+from ppcn.dataset.extract import Window, cut_patches
+from ppcn.dataset.gates import Outcome
 from ppcn.dataset.patch_set import PatchWriter
 from ppcn.errors import UserError
 from ppcn.files.artifacts import create_hdf5
@@ -16,7 +17,7 @@ from ppcn.params import Patches
 from ppcn.photos.decode import encode_jpeg, read_photo
 from ppcn.report.pair_overview import quick_look
 
-OUTCOMES = (KEPT, *REASONS)
+OUTCOMES = tuple(Outcome)
 QUICK_LOOK_QUALITY = 80
 
 

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppcn.params import Align
+from ppcn.registration.alignment import Alignment
 from ppcn.registration.geometry import (
-    Alignment,
     Array,
     inside,
     low_pass,

@@ -103,33 +103,6 @@ def estimate_homography(
     return homography / homography[2, 2], inlier
 
 
-def implausible(homography: Array, inliers: Array, size: tuple[int, int], params: Align) -> str:
-    """Say why two cameras side by side cannot see this homography; empty if they can.
-
-    Args:
-        homography: (3, 3), phone pixels to DSLR pixels.
-        inliers: the phone's points that agree on it.
-        size: (width, height) of the phone's photo, px.
-        params: the `align` group of params.yaml.
-    """
-    width, height = size
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=float)
-    if (corners @ homography[2, :2] + homography[2, 2] <= 0).any():
-        return "homography folds the photo"
-    quad = transform_points(homography, corners)
-    edges = np.roll(quad, -1, axis=0) - quad
-    following = np.roll(edges, -1, axis=0)
-    if (edges[:, 0] * following[:, 1] - edges[:, 1] * following[:, 0] <= 0).any():
-        return "homography mirrors or folds the photo"
-    scales = np.linalg.norm(edges, axis=1) / [width, height, width, height]
-    if scales.max() / scales.min() > params.max_scale_change:
-        return f"homography changes scale {scales.max() / scales.min():.1f} times over the photo"
-    covered = cv2.contourArea(cv2.convexHull(inliers.astype(np.float32))) / (width * height)
-    if covered < params.min_coverage:
-        return f"matches that agree cover only {covered:.1%} of the phone's photo"
-    return ""
-
-
 def fit_lens(
     homography: Array, here: Array, there: Array, inlier: Array, size: tuple[int, int]
 ) -> Lens:

@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ppcn.dataset.extract import KEPT, Window
+from ppcn.dataset.extract import Window
+from ppcn.dataset.gates import Outcome
 from ppcn.photos.decode import Photo
+from ppcn.registration.alignment import Alignment
+from ppcn.registration.gates import AGREES
 from ppcn.registration.geometry import (
-    OK,
-    Alignment,
     Array,
     inside,
     sample_displacement,
@@ -19,7 +20,7 @@ from ppcn.registration.geometry import (
     square_centres,
     transform_points,
 )
-from ppcn.registration.register import AGREES, Evidence
+from ppcn.registration.register import Evidence
 from ppcn.report.drawing import (
     BLACK,
     BLUE,
@@ -48,16 +49,16 @@ from ppcn.report.drawing import (
     swatch,
 )
 
-OUTCOMES = {
-    KEPT: WHITE,
-    "low_correlation": VERMILION,
-    "flat": SKY,
-    "blown_highlights": BLACK,
-    "shift_at_limit": PURPLE,
-    "repeated_texture": GREEN,
-    "outside_overlap": GREY,
-    "identical": BLUE,
-    "duplicate": ORANGE,
+OUTCOME_COLOURS = {
+    Outcome.KEPT: WHITE,
+    Outcome.LOW_CORRELATION: VERMILION,
+    Outcome.FLAT: SKY,
+    Outcome.BLOWN_HIGHLIGHTS: BLACK,
+    Outcome.SHIFT_AT_LIMIT: PURPLE,
+    Outcome.REPEATED_TEXTURE: GREEN,
+    Outcome.OUTSIDE_OVERLAP: GREY,
+    Outcome.IDENTICAL: BLUE,
+    Outcome.DUPLICATE: ORANGE,
 }
 # Squares of a checkerboard, and arrows of a displacement, along the width.
 SQUARES, ARROWS = 10, 32
@@ -81,7 +82,7 @@ def quick_look(
     Args:
         phone: (H, W, 3) uint8 RGB.
         dslr: (H', W', 3) uint8 RGB.
-        alignment: the pair's geometry, with status "ok".
+        alignment: the pair's geometry, accepted.
         windows: what became of each.
         size: side of a window, phone px.
         width: of the picture, px.
@@ -104,26 +105,26 @@ def explanation(
     Args:
         phone: (H, W, 3) uint8 RGB.
         dslr: (H', W', 3) uint8 RGB.
-        alignment: the pair's geometry or its refusal.
-        evidence: what that was judged by.
-        windows: what became of each; none for a refusal.
+        alignment: the pair's geometry or its rejection.
+        evidence: what decided it.
+        windows: what became of each; none for a rejected pair.
         size: side of a window, phone px.
 
     Returns:
         "matches" always; "inliers", "residual", "displacement", "correlation", "checkerboard" and
-        "windows" as far as the pair got before it was refused.
+        "windows" as far as the pair got before it was rejected.
     """
     small = reduced(phone, WIDTH)
     pictures = {"matches": _matches(phone, dslr, alignment, evidence)}
     if evidence.inlier.any():
         pictures["inliers"] = _inliers(phone, dslr, evidence)
-    if alignment.status == OK:
+    if alignment.is_accepted:
         pictures["residual"] = _residual(small, alignment, evidence)
     if alignment.displacement.size:
         pictures["displacement"] = _displacement(small, alignment)
     if evidence.agreement.size:
         pictures["correlation"] = _correlation(small, alignment, evidence)
-    if alignment.status == OK or not np.array_equal(alignment.homography, np.eye(3)):
+    if alignment.is_accepted or not np.array_equal(alignment.homography, np.eye(3)):
         pictures["checkerboard"] = _checkerboard(small, dslr, alignment)
     if windows:
         pictures["windows"] = _window_map(small, alignment, windows, size)
@@ -139,7 +140,7 @@ def _checkerboard(small: Photo, dslr: Photo, alignment: Alignment) -> Photo:
     picture[~seen] = small[~seen] // 3
     keys = [] if seen.all() else [swatch(BLACK, "dark: the DSLR does not see it")]
     title = "phone (top left) and DSLR in turn"
-    if alignment.status != OK:
+    if alignment.rejection:
         title += ", by the homography alone"
     return framed(picture, title, keys)
 
@@ -150,7 +151,7 @@ def _laid_over(
     """The DSLR's photo as the phone's, reduced to `size`, would see it, and what it sees."""
     side = np.array(alignment.phone_size) / size
     points = (square_centres(range(size[0]), range(size[1]), 1) + 0.5) * side - 0.5
-    # A homography that was refused may send points to infinity.
+    # A homography that was rejected may send points to infinity.
     with np.errstate(all="ignore"):
         there = alignment.to_dslr(points)
         shrink = max(1.0, alignment.dslr_scale() * side[0])
@@ -163,7 +164,7 @@ def _laid_over(
 
 
 def _window_map(small: Photo, alignment: Alignment, windows: Sequence[Window], size: int) -> Photo:
-    """Every window filled by its correlation, framed by its outcome, struck out if refused."""
+    """Every window filled by its correlation, framed by its outcome, struck out if rejected."""
     scale = small.shape[1] / alignment.phone_size[0]
     corners = np.array([window.xy for window in windows]).reshape(-1, 2)
     first = np.rint(corners * scale).astype(int)
@@ -178,21 +179,21 @@ def _window_map(small: Photo, alignment: Alignment, windows: Sequence[Window], s
     for window, a, b in zip(windows, first, last, strict=True):
         _frame(picture, a, b, window.outcome)
     counts = Counter(window.outcome for window in windows)
-    keys = [_outcome_key(name, counts[name]) for name in OUTCOMES if counts[name]]
-    title = f"{counts[KEPT]} of {len(windows)} windows kept"
+    keys = [_outcome_key(name, counts[name]) for name in OUTCOME_COLOURS if counts[name]]
+    title = f"{counts[Outcome.KEPT]} of {len(windows)} windows kept"
     return framed(picture, title, [ramp("correlation 0 to 1"), *keys])
 
 
-def _frame(picture: Photo, first: Array, last: Array, outcome: str) -> None:
-    colour, thick = OUTCOMES[outcome], 2 if last[0] - first[0] > 30 else 1
+def _frame(picture: Photo, first: Array, last: Array, outcome: Outcome) -> None:
+    colour, thick = OUTCOME_COLOURS[outcome], 2 if last[0] - first[0] > 30 else 1
     first, last = first + thick // 2, last - thick // 2
     cv2.rectangle(picture, first, last, colour, thick)
-    if outcome != KEPT:
+    if outcome is not Outcome.KEPT:
         cv2.line(picture, first, last, colour, thick, cv2.LINE_AA)
 
 
-def _outcome_key(outcome: str, count: int) -> Key:
-    sample = np.full((SAMPLE, SAMPLE, 3), VIRIDIS[-1] if outcome == KEPT else 100, np.uint8)
+def _outcome_key(outcome: Outcome, count: int) -> Key:
+    sample = np.full((SAMPLE, SAMPLE, 3), VIRIDIS[-1] if outcome is Outcome.KEPT else 100, np.uint8)
     _frame(sample, np.zeros(2, int), np.array([SAMPLE, SAMPLE]) - 1, outcome)
     return Key(sample, f"{count} {outcome.replace('_', ' ')}")
 
@@ -200,8 +201,8 @@ def _outcome_key(outcome: str, count: int) -> Key:
 def _matches(phone: Photo, dslr: Photo, alignment: Alignment, evidence: Evidence) -> Photo:
     """Matches in shades of where they are on the phone, so that wrong ones stand out."""
     title = f"{len(evidence.here)} matches, coloured by their place on the phone"
-    if alignment.status != OK:
-        title += f"; refused: {alignment.status}"
+    if alignment.rejection:
+        title += f"; rejected: {alignment.rejection.sentence}"
     colours = shades(evidence.here[:, 0] / phone.shape[1])
     return framed(_joined(phone, dslr, evidence, colours), title)
 

@@ -6,19 +6,20 @@ import cv2
 import numpy as np
 import pytest
 
-from ppcn.dataset.extract import KEPT, correlation, cut_patches, lay_over
+from ppcn.dataset.extract import correlation, cut_patches, lay_over
+from ppcn.dataset.gates import MEANING, Outcome
 from ppcn.dataset.patch_set import PatchWriter, open_patches
 from ppcn.dataset.splits import TEST, TRAIN, VALIDATION, assign_splits
 from ppcn.errors import UserError
 from ppcn.files.artifacts import create_hdf5
 from ppcn.params import Params, Patches, Split
-from ppcn.registration.geometry import OK, Alignment
+from ppcn.registration.alignment import Alignment
 
 
 def _aligned(phone: np.ndarray, dslr: np.ndarray, homography: np.ndarray) -> Alignment:
     sizes = [(photo.shape[1], photo.shape[0]) for photo in (phone, dslr)]
     crop = (0, 0, *sizes[0])
-    return Alignment(OK, sizes[0], sizes[1], homography=homography, crop=crop)
+    return Alignment(sizes[0], sizes[1], homography=homography, crop=crop)
 
 
 def _fixed(params: Params, **changes: object) -> Patches:
@@ -63,7 +64,7 @@ def test_phone_pixels_are_untouched_and_scores_are_as_stored(
     alignment = _aligned(phone, scene, np.eye(3))
     kept, windows = cut_patches(phone, scene, alignment, _fixed(params, grid=grid))
     assert len(kept) > 40
-    assert [w.xy for w in windows if w.outcome == KEPT] == [p.xy for p in kept]
+    assert [w.xy for w in windows if w.outcome is Outcome.KEPT] == [p.xy for p in kept]
     taken = np.zeros(phone.shape[:2], int)
     for window in windows:
         x, y = window.xy
@@ -87,9 +88,13 @@ def _outcomes(
     )
 
 
+def test_every_outcome_has_a_meaning() -> None:
+    assert list(MEANING) == list(Outcome)
+
+
 def test_identical_photos_give_no_patches(scene: np.ndarray, params: Params) -> None:
     found = _outcomes(scene, scene, params)
-    assert not found[KEPT]
+    assert not found[Outcome.KEPT]
     assert found["identical"] > 40
 
 
@@ -98,7 +103,7 @@ def test_flat_and_unrelated_windows_are_refused(scene: np.ndarray, params: Param
     phone[:400] = 90
     other[400:] = np.random.default_rng(0).integers(0, 255, other[400:].shape, np.uint8)
     found = _outcomes(phone, other, params)
-    assert not found[KEPT]
+    assert not found[Outcome.KEPT]
     assert found["flat"] >= 30
     assert found["low_correlation"] >= 30
 
@@ -110,7 +115,7 @@ def test_blown_highlights_are_refused(scene: np.ndarray, params: Params) -> None
     dslr[:, 600:] = np.where(np.arange(600)[:, None] % 100 < 70, 255, dslr[:, 600:])
     found = _outcomes(blown, dslr, params)
     assert found["blown_highlights"] > 20
-    assert found[KEPT] > 10
+    assert found[Outcome.KEPT] > 10
     assert not _outcomes(blown, dslr, params, max_blown=1.0)["blown_highlights"]
 
 

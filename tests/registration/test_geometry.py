@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
 
+from ppcn.registration.alignment import Alignment, common_crop
 from ppcn.registration.geometry import (
-    OK,
-    Alignment,
-    common_crop,
     inside,
     largest_rectangle,
     low_pass,
@@ -17,7 +15,7 @@ def _bent(size: tuple[int, int] = (200, 160)) -> Alignment:
     """A pair with perspective and a smooth displacement."""
     warp = np.array([[1.21, 0.03, 10.0], [-0.02, 1.19, 5.0], [1e-5, -2e-5, 1.0]])
     field = np.random.default_rng(0).uniform(-2, 2, (20, 25, 2)).astype(np.float32)
-    return Alignment(OK, size, (300, 250), homography=warp, displacement=field, step=8)
+    return Alignment(size, (300, 250), homography=warp, displacement=field, step=8)
 
 
 @pytest.mark.parametrize("count", [0, 1, 40000])
@@ -46,7 +44,7 @@ def test_a_displacement_holds_in_the_middle_of_its_square_and_is_linear_between(
 def test_a_source_map_is_the_mapping_of_every_pixel(place: tuple[int, int, int, int]) -> None:
     x, y, width, height = place
     found = _bent()
-    straight = Alignment(OK, (200, 160), (300, 250), homography=found.homography)
+    straight = Alignment((200, 160), (300, 250), homography=found.homography)
     points = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1) + np.array(
         [x, y], float
     )
@@ -58,12 +56,12 @@ def test_a_source_map_is_the_mapping_of_every_pixel(place: tuple[int, int, int, 
 
 def test_the_common_crop_is_seen_by_both() -> None:
     shifted = np.array([[1.0, 0, -50], [0, 1, -30], [0, 0, 1]])
-    found = Alignment(OK, (200, 160), (200, 160), homography=shifted)
+    found = Alignment((200, 160), (200, 160), homography=shifted)
     x0, y0, x1, y1 = common_crop(found)
     assert (x0, y0, x1, y1) == (56, 32, 200, 160)
     corners = np.array([[x0, y0], [x1 - 1, y1 - 1]], float)
     assert inside(found.to_dslr(corners), found.dslr_size).all()
-    nothing = Alignment(OK, (200, 160), (8, 8), homography=shifted)
+    nothing = Alignment((200, 160), (8, 8), homography=shifted)
     assert common_crop(nothing) == (0, 0, 0, 0)
 
 

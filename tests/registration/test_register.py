@@ -9,7 +9,9 @@ from ppcn.dataset.pairs import Pair
 from ppcn.errors import UserError
 from ppcn.params import Align, Params
 from ppcn.photos.decode import read_photo
-from ppcn.registration.geometry import OK, Alignment, low_pass, transform_points
+from ppcn.registration.alignment import Alignment
+from ppcn.registration.gates import Rejection, RejectionReason
+from ppcn.registration.geometry import low_pass, transform_points
 from ppcn.registration.register import align_pair, examine_pair
 
 WARP = np.array([[1.21, 0.03, 40.0], [-0.02, 1.19, 25.0], [1e-5, -2e-5, 1.0]])
@@ -30,7 +32,7 @@ def test_a_known_homography_is_recovered(scene: np.ndarray, params: Params) -> N
     phone = phone_of(scene, WARP, (880, 600))
     darker = (phone * 0.6 + 20).astype(np.uint8)
     found = align_pair(darker, scene, params.align)
-    assert found.status == OK
+    assert found.is_accepted
     x0, y0, x1, y1 = found.crop
     grid = np.stack(np.meshgrid(np.arange(x0, x1, 20), np.arange(y0, y1, 20)), axis=-1)
     error = np.linalg.norm(found.to_dslr(grid) - transform_points(WARP, grid), axis=-1)
@@ -91,7 +93,7 @@ def test_a_dark_photo_aligns(scene: np.ndarray, params: Params) -> None:
     phone = phone_of(scene, WARP, (880, 600)) * 0.1
     phone += np.random.default_rng(0).normal(0, 1.5, phone.shape)
     found = align_pair(np.clip(phone, 0, 255).astype(np.uint8), scene, params.align)
-    assert found.status == OK
+    assert found.is_accepted
     grid = np.stack(np.meshgrid(np.arange(60, 820, 20), np.arange(60, 540, 20)), axis=-1)
     error = np.linalg.norm(found.to_dslr(grid) - transform_points(WARP, grid), axis=-1)
     assert np.median(error) < 0.5
@@ -104,9 +106,9 @@ def test_pairs_that_do_not_match_are_refused_with_a_reason(
     flat = np.full_like(scene, 128)
     for other in (noise, flat, scene[:, ::-1].copy(), scene[::-1].copy(), scene[:5, :5].copy()):
         found = align_pair(scene, other, params.align)
-        assert found.status != OK
+        assert found.rejection
         assert found.crop == (0, 0, 0, 0)
-        assert align_pair(other, scene, params.align).status != OK
+        assert align_pair(other, scene, params.align).rejection
 
 
 @pytest.mark.parametrize("size", [(6000, 140), (140, 2000), (129, 131)])
@@ -115,7 +117,7 @@ def test_odd_shapes_go_through(scene: np.ndarray, params: Params, size: tuple[in
     points = np.array([[60.0, 70.0], [100.0, 100.0]])
     for refine_size, close in ((8000, 0.3), (1000, 4)):
         found = align_pair(stretched, stretched, changed(params, refine_size=refine_size))
-        assert found.status == OK
+        assert found.is_accepted
         assert found.to_dslr(points) == pytest.approx(points, abs=close)
 
 
@@ -125,14 +127,19 @@ def test_a_place_that_has_changed_is_refused(scene: np.ndarray, params: Params) 
     other[300:700, 400:900] = scene[300:700, 400:900]
     found, evidence = examine_pair(scene, other, params.align)
     assert evidence.inlier.sum() > 100
-    assert "agree in only" in found.status
+    assert found.rejection
+    assert found.rejection.reason is RejectionReason.DISAGREEMENT
+    assert "agree in only" in found.rejection.sentence
 
 
 def test_too_small_an_overlap_is_refused(scene: np.ndarray, params: Params) -> None:
     narrow = (scene[:, :700].copy(), scene[:, 300:].copy())
-    found = align_pair(*narrow, changed(params, min_overlap=0.9))
-    assert "common part is only" in found.status
-    assert "cover only" in align_pair(*narrow, changed(params, min_coverage=0.99)).status
+    small = align_pair(*narrow, changed(params, min_overlap=0.9)).rejection
+    assert small and small.reason is RejectionReason.SMALL_OVERLAP
+    assert "common part is only" in small.sentence
+    sparse = align_pair(*narrow, changed(params, min_coverage=0.99)).rejection
+    assert sparse and sparse.reason is RejectionReason.LOW_COVERAGE
+    assert "cover only" in sparse.sentence
 
 
 def test_the_same_pair_gives_the_same_alignment(scene: np.ndarray, params: Params) -> None:
@@ -147,8 +154,10 @@ def test_tiny_photos_are_refused_in_words(
     scene: np.ndarray, params: Params, size: tuple[int, int]
 ) -> None:
     tiny = cv2.resize(scene, size, interpolation=cv2.INTER_AREA)
-    assert align_pair(tiny, scene, params.align).status != OK
-    assert align_pair(scene, tiny, params.align).status != OK
+    for photos in ((tiny, scene), (scene, tiny)):
+        rejection = align_pair(*photos, params.align).rejection
+        assert rejection and rejection.reason is RejectionReason.TOO_SMALL
+        assert "less than 128 px" in rejection.sentence
 
 
 @pytest.mark.reference
@@ -161,20 +170,22 @@ def test_real_photos_align_and_strangers_do_not(reference: Path, params: Params)
     for i, phone in enumerate(photos["iphone"]):
         for j, sony in enumerate(photos["sony"]):
             found = align_pair(phone, sony, params.align)
-            assert (found.status == OK) == (i == j)
+            assert found.is_accepted == (i == j)
             assert i != j or found.agreement > 0.9
-            assert align_pair(phone, sony[:, ::-1].copy(), params.align).status != OK
+            assert align_pair(phone, sony[:, ::-1].copy(), params.align).rejection
 
 
 def test_alignments_survive_writing(tmp_path: Path, scene: np.ndarray, params: Params) -> None:
     found = align_pair(phone_of(scene, WARP, (880, 600)), scene, params.align)
-    refused = Alignment("only 3 keypoint matches", (10, 20), (30, 40), matches=3)
+    few = Rejection(RejectionReason.FEW_MATCHES, "only 3 keypoint matches")
+    refused = Alignment((10, 20), (30, 40), matches=3, rejection=few)
     elsewhere = Path("/far/away/a.png")
     with create_alignments(tmp_path / "a.h5", tmp_path, {"phone": "p"}) as writer:
         writer.add(Pair("a", tmp_path / "p/a.jpg", elsewhere), refused, ["", ""])
         writer.add(Pair("b", tmp_path / "p/b.jpg", tmp_path / "c/b.png"), found, ["12", "34"])
     with open_alignments(tmp_path / "a.h5") as loaded:
-        assert loaded.status == {"a": refused.status, "b": OK}
+        assert loaded.rejections == {"a": few, "b": None}
+        assert loaded["a"].rejection == few
         assert loaded.aligned == ["b"]
         again = loaded["b"]
         assert loaded.digests("b") == ["12", "34"]
@@ -185,6 +196,20 @@ def test_alignments_survive_writing(tmp_path: Path, scene: np.ndarray, params: P
     for name in ("crop", "phone_size", "dslr_size", "step", "inliers", "agreement"):
         assert getattr(again, name) == getattr(found, name)
     assert (moved.phone, moved.dslr) == (Path("new/p/b.jpg"), Path("new/c/b.png"))
+
+
+def test_a_rejection_of_another_version_has_an_unknown_reason(tmp_path: Path) -> None:
+    few = Rejection(RejectionReason.FEW_MATCHES, "only 3 keypoint matches")
+    with create_alignments(tmp_path / "a.h5", tmp_path, {"phone": "p"}) as writer:
+        for stem in ("older", "newer"):
+            pair = Pair(stem, tmp_path / "p/a.jpg", tmp_path / "c/a.jpg")
+            writer.add(pair, Alignment((10, 20), (30, 40), rejection=few), ["", ""])
+        del writer.file["older"].attrs["reason"]
+        writer.file["newer"].attrs["reason"] = "bad_weather"
+    unknown = Rejection(RejectionReason.UNKNOWN, few.sentence)
+    with open_alignments(tmp_path / "a.h5") as loaded:
+        assert loaded.rejections == {"older": unknown, "newer": unknown}
+        assert loaded.aligned == []
 
 
 def test_a_foreign_file_is_refused(tmp_path: Path) -> None:

@@ -8,12 +8,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ppcn.dataset.extract import KEPT, REASONS, Window
+from ppcn.dataset.extract import Window
+from ppcn.dataset.gates import Outcome
 from ppcn.photos.decode import Photo
-from ppcn.registration.geometry import OK, Alignment, size_of, transform_points
+from ppcn.registration.alignment import Alignment
+from ppcn.registration.gates import Rejection, RejectionReason
+from ppcn.registration.geometry import size_of, transform_points
 from ppcn.registration.register import Evidence
 from ppcn.report.drawing import Key, framed, ramp, round_length, shades, swatch
-from ppcn.report.pair_overview import OUTCOMES, explanation, quick_look
+from ppcn.report.pair_overview import OUTCOME_COLOURS, explanation, quick_look
 
 # The phone sees this part of the scene, at half the brightness; the DSLR sees it all, larger.
 LEFT, TOP, WIDTH, HEIGHT = 150, 60, 896, 600
@@ -36,7 +39,7 @@ def dslr(scene: Photo) -> Photo:
 
 
 def _aligned(homography: NDArray[np.float64] = TRUTH) -> Alignment:
-    return Alignment(OK, (WIDTH, HEIGHT), (1800, 1200), homography=homography)
+    return Alignment((WIDTH, HEIGHT), (1800, 1200), homography=homography)
 
 
 def _moved(x: float, y: float) -> NDArray[np.float64]:
@@ -100,7 +103,7 @@ def test_what_the_dslr_does_not_see_is_the_phones_but_dark(phone: Photo, dslr: P
 
 
 def test_windows_are_filled_by_correlation_and_framed_by_outcome(phone: Photo, dslr: Photo) -> None:
-    outcomes = (KEPT, "low_correlation", "flat")
+    outcomes = (Outcome.KEPT, Outcome.LOW_CORRELATION, Outcome.FLAT)
     windows = [
         Window((200 * n, 200), outcome, ncc)
         for n, (outcome, ncc) in enumerate(zip(outcomes, (1.0, 0.1, 0.0), strict=True))
@@ -109,9 +112,11 @@ def test_windows_are_filled_by_correlation_and_framed_by_outcome(phone: Photo, d
     for n, outcome in enumerate(outcomes):
         box = right[100:150, 100 * n : 100 * n + 50]
         for edge in (box[1], box[-2], box[:, 1], box[:, -2]):
-            assert np.median(edge, axis=0).tolist() == list(OUTCOMES[outcome])
-        struck = np.abs(np.diagonal(box[20:40, 20:40]).T.astype(int) - OUTCOMES[outcome]).max()
-        assert (struck < 30) == (outcome != KEPT)
+            assert np.median(edge, axis=0).tolist() == list(OUTCOME_COLOURS[outcome])
+        struck = np.abs(
+            np.diagonal(box[20:40, 20:40]).T.astype(int) - OUTCOME_COLOURS[outcome]
+        ).max()
+        assert (struck < 30) == (outcome is not Outcome.KEPT)
     kept, low, flat = (right[110:120, x : x + 10].reshape(-1, 3).mean(0) for x in (35, 135, 235))
     assert kept[0] > kept[2] + 80
     assert low[2] > low[1] + 30
@@ -119,8 +124,8 @@ def test_windows_are_filled_by_correlation_and_framed_by_outcome(phone: Photo, d
 
 
 def test_every_outcome_has_a_colour_of_its_own() -> None:
-    assert set(OUTCOMES) == {KEPT, *REASONS}
-    assert len(set(OUTCOMES.values())) == len(OUTCOMES)
+    assert set(OUTCOME_COLOURS) == set(Outcome)
+    assert len(set(OUTCOME_COLOURS.values())) == len(OUTCOME_COLOURS)
 
 
 def test_a_quick_look_of_an_upright_photo_is_as_wide_as_asked(phone: Photo, dslr: Photo) -> None:
@@ -136,7 +141,7 @@ def test_an_aligned_pair_is_explained_step_by_step(phone: Photo, dslr: Photo) ->
     displacement = np.full((6, 9, 2), 4, np.float32)
     found = replace(_aligned(), displacement=displacement, step=100)
     evidence = replace(_evidence(), agreement=np.ones((37, 56), np.float32))
-    pictures = explanation(phone, dslr, found, evidence, [Window((0, 0), KEPT, 1.0)], 100)
+    pictures = explanation(phone, dslr, found, evidence, [Window((0, 0), Outcome.KEPT, 1.0)], 100)
     steps = "matches inliers residual displacement correlation checkerboard windows"
     assert list(pictures) == steps.split()
     for name, picture in pictures.items():
@@ -146,11 +151,14 @@ def test_an_aligned_pair_is_explained_step_by_step(phone: Photo, dslr: Photo) ->
 
 def test_a_refused_pair_is_explained_as_far_as_it_got(phone: Photo, dslr: Photo) -> None:
     nothing = Evidence(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0, bool))
-    refused = replace(_aligned(np.eye(3)), status="only 0 keypoint matches")
+    none = Rejection(RejectionReason.FEW_MATCHES, "only 0 keypoint matches")
+    refused = _aligned(np.eye(3)).reject(none)
     assert list(explanation(phone, dslr, refused, nothing, [], 100)) == ["matches"]
-    few = replace(refused, status="only 80 of 100 matches agree on one homography")
+    sentence = "only 80 of 100 matches agree on one homography"
+    few = refused.reject(Rejection(RejectionReason.FEW_INLIERS, sentence))
     assert list(explanation(phone, dslr, few, _evidence(), [], 100)) == ["matches", "inliers"]
-    unlike = _aligned().refuse("the photos agree in only 10% of the textured area")
+    sentence = "the photos agree in only 10% of the textured area"
+    unlike = _aligned().reject(Rejection(RejectionReason.DISAGREEMENT, sentence))
     evidence = replace(_evidence(), agreement=np.zeros((37, 56), np.float32))
     shown = set(explanation(phone, dslr, unlike, evidence, [], 100))
     assert shown == {"matches", "inliers", "correlation", "checkerboard"}
@@ -158,7 +166,9 @@ def test_a_refused_pair_is_explained_as_far_as_it_got(phone: Photo, dslr: Photo)
 
 def test_a_homography_that_folds_the_photo_is_still_shown(phone: Photo, dslr: Photo) -> None:
     folding = np.array([[1.0, 0, 0], [0, 1, 0], [-1 / 447.5, 0, 1]])
-    refused = _aligned(folding).refuse("homography folds the photo")
+    refused = _aligned(folding).reject(
+        Rejection(RejectionReason.FOLDED, "homography folds the photo")
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pictures = explanation(phone, dslr, refused, _evidence(), [], 100)
