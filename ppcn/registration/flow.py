@@ -31,7 +31,7 @@ from ppcn.registration.geometry import (
     square_centres,
     transform_points,
 )
-from ppcn.registration.keypoints import Lens
+from ppcn.registration.lens import Lens
 
 Grey = NDArray[np.float32]
 CELL = 8

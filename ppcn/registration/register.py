@@ -12,7 +12,8 @@ from ppcn.registration import gates
 from ppcn.registration.alignment import Alignment, common_crop
 from ppcn.registration.flow import agreement_map, refine
 from ppcn.registration.geometry import Array, size_of
-from ppcn.registration.keypoints import estimate_homography, fit_lens, match_keypoints
+from ppcn.registration.keypoints import estimate_homography, match_keypoints
+from ppcn.registration.lens import fit_lens
 
 
 @dataclass(frozen=True)
