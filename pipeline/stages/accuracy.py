@@ -41,13 +41,13 @@ def accuracy(
         open_patches(patches or Path(f"data/patches/{phone}.h5")) as cut,
     ):
         for stem in alignments.aligned:
-            found = alignments[stem]
+            alignment = alignments[stem]
             names = (f"{phone}/{stem}", f"{truth.attrs['reference']}/{stem}")
             if not all(name in truth for name in names):
                 raise UserError(f"{truth_file}: knows no {names[0]}; run rig and align again")
             poses = (load_pose(truth[names[0]]), load_pose(truth[names[1]]))
-            in_crop.append(crop_errors(found, *poses))
-            in_patches.append(patch_errors(found, cut.windows_of(stem), cut.size, *poses))
+            in_crop.append(crop_errors(alignment, *poses))
+            in_patches.append(patch_errors(alignment, cut.windows_of(stem), cut.size, *poses))
     crop, kept = np.concatenate(in_crop), np.concatenate(in_patches)
     summary = {
         "truth": "rig",

@@ -84,7 +84,7 @@ def align(
         ):
             for pair, result in zip(pairs, results, strict=True):
                 rows.append(_row(pair.stem, _take(result, pair, writer)))
-                earlier += result.was_there
+                earlier += result.was_cached
                 report(len(rows), len(pairs), {})
             refused = {row["stem"]: row["status"] for row in rows if row["status"] != OK}
             _tell(refused, unpaired, earlier)
@@ -100,12 +100,12 @@ def align(
 def _take(result: Aligned, pair: Pair, writer: AlignmentWriter) -> Alignment:
     """Store what became of a pair."""
     if result.shard is None:
-        found, digests = Alignment((0, 0), (0, 0), rejection=result.rejection), ["", ""]
+        alignment, digests = Alignment((0, 0), (0, 0), rejection=result.rejection), ["", ""]
     else:
         with open_alignments(result.shard) as one:
-            found, digests = one[pair.stem], one.digests(pair.stem)
-    writer.add(pair, found, digests)
-    return found
+            alignment, digests = one[pair.stem], one.digests(pair.stem)
+    writer.add(pair, alignment, digests)
+    return alignment
 
 
 def _tell(refused: Mapping[str, str], unpaired: Mapping[str, str], earlier: int) -> None:
@@ -117,15 +117,15 @@ def _tell(refused: Mapping[str, str], unpaired: Mapping[str, str], earlier: int)
         typer.echo(f"unpaired {file}: {reason}")
 
 
-def _row(stem: str, found: Alignment) -> dict[str, Any]:
+def _row(stem: str, alignment: Alignment) -> dict[str, Any]:
     return {
         "stem": stem,
-        "status": status_of(found),
-        "matches": found.matches,
-        "inliers": found.inliers,
-        "residual_px": found.residual_px,
-        "agreement": found.agreement,
-        "overlap": found.overlap(),
+        "status": status_of(alignment),
+        "matches": alignment.matches,
+        "inliers": alignment.inliers,
+        "residual_px": alignment.residual_px,
+        "agreement": alignment.agreement,
+        "overlap": alignment.overlap(),
     }
 
 

@@ -8,8 +8,8 @@ import typer
 
 from pipeline.cli.options import ParamsFile, load_params
 from pipeline.cli.progress import Report, showing
-from ppcn.dataset.patch_set import save_crops, save_photos
 from ppcn.dataset.splits import TEST, assign_splits
+from ppcn.dataset.sr_set import save_crops, save_photos
 from ppcn.errors import UserError
 from ppcn.files.artifacts import sha256, write_json
 from ppcn.params import Split, SuperResolution
@@ -41,7 +41,7 @@ def lr(
         train = {stem: path for stem, path in train.items() if held_out[stem] != TEST}
         valid = {stem: path for stem, path in valid.items() if held_out[stem] == TEST}
     else:
-        _refuse_shared_photos(train, valid)
+        _check_no_photo_is_shared(train, valid)
     if not valid:
         raise UserError("sr.test holds no photo out; raise it or name another sr.hr_valid")
     with showing("lr crops") as report:
@@ -54,7 +54,7 @@ def lr(
     typer.echo(f"lr: {crops} crops of {len(train)} photos, {photos} photos held out")
 
 
-def _refuse_shared_photos(train: Mapping[str, Path], valid: Mapping[str, Path]) -> None:
+def _check_no_photo_is_shared(train: Mapping[str, Path], valid: Mapping[str, Path]) -> None:
     """A photo that is trained on must not be scored."""
     sizes = {path.stat().st_size for path in valid.values()}
     held_out = {sha256(path): path for path in valid.values()}

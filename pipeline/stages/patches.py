@@ -75,7 +75,7 @@ def patches(
     values = {"seed": params.seed, **params.patches.model_dump()}
     cameras = {
         "phone": sorted({camera_model(pair.phone) for pair in pairs} - {""}),
-        "dslr": sorted({camera_model(pair.dslr) for pair in pairs} - {""}),
+        "dslr": sorted({camera_model(pair.reference) for pair in pairs} - {""}),
     }
     attributes = {"phone": phone, "reference": reference, "cameras": cameras, "params": values}
     seen: set[bytes] = set()
@@ -89,10 +89,10 @@ def patches(
             closing(run_in_order(cut_files, tasks, processes, cluster)) as shards,
         ):
             writer = PatchWriter(file, stems, params.patches.size)
-            for index, (stem, (shard, was_there)) in enumerate(zip(stems, shards, strict=True)):
+            for index, (stem, (shard, was_cached)) in enumerate(zip(stems, shards, strict=True)):
                 row = {"stem": stem, "split": SPLIT_NAMES[splits[stem]]}
                 rows.append(row | _take(shard, writer, index, splits[stem], seen, quicklook / stem))
-                earlier += was_there
+                earlier += was_cached
                 report(index + 1, len(tasks), {"kept": writer.count})
             counts = {reason.value: sum(row[reason] for row in rows) for reason in REJECTIONS}
             if not writer.count:
@@ -107,10 +107,10 @@ def patches(
 
 
 def _why_none(counts: Mapping[str, int], params: Patches) -> str:
-    refused = {reason: number for reason, number in counts.items() if number}
-    if not refused:
+    rejected = {reason: number for reason, number in counts.items() if number}
+    if not rejected:
         return f"no window of {params.size} px fits on what both cameras see; reduce patches.size"
-    return f"no window passed the gates {refused}; see patches in params.yaml"
+    return f"no window passed the gates {rejected}; see patches in params.yaml"
 
 
 def _take(

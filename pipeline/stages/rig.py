@@ -1,4 +1,4 @@
-"""Stage `rig`: what a DSLR and each phone would have recorded of the sample scenes."""
+"""Stage `rig`: what the reference camera and each phone would record of the sample scenes."""
 
 import shutil
 import tempfile

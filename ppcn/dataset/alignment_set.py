@@ -37,28 +37,28 @@ class AlignmentWriter:
         self.file = file
         self.root = root
 
-    def add(self, pair: Pair, found: Alignment, digests: Sequence[str]) -> None:
+    def add(self, pair: Pair, alignment: Alignment, digests: Sequence[str]) -> None:
         """Store the geometry of one pair; no pixels are stored.
 
         Args:
             pair: the photos.
-            found: their alignment.
-            digests: of the phone's photo and the DSLR's; empty where they cannot be read.
+            alignment: their alignment.
+            digests: of the two photos; empty where they cannot be read.
         """
         group = self.file.create_group(pair.stem)
-        group["homography"] = found.homography.astype(np.float64)
-        fields = np.asarray(found.displacement, np.float16)
+        group["homography"] = alignment.homography.astype(np.float64)
+        fields = np.asarray(alignment.displacement, np.float16)
         packing = {"compression": "gzip", "shuffle": True} if fields.size else {}
         group.create_dataset("displacement", data=fields, **packing)
-        group["crop"] = np.array(found.crop, np.int64)
-        group.attrs["status"] = status_of(found)
-        if found.rejection:
-            group.attrs["reason"] = found.rejection.reason.value
+        group["crop"] = np.array(alignment.crop, np.int64)
+        group.attrs["status"] = status_of(alignment)
+        if alignment.rejection:
+            group.attrs["reason"] = alignment.rejection.reason.value
         for name in NUMBERS:
-            group.attrs[name] = getattr(found, name)
-        group.attrs["phone_size"] = np.array(found.phone_size, np.int64)
-        group.attrs["dslr_size"] = np.array(found.dslr_size, np.int64)
-        for name, path in (("phone_file", pair.phone), ("dslr_file", pair.dslr)):
+            group.attrs[name] = getattr(alignment, name)
+        group.attrs["phone_size"] = np.array(alignment.phone_size, np.int64)
+        group.attrs["dslr_size"] = np.array(alignment.reference_size, np.int64)
+        for name, path in (("phone_file", pair.phone), ("dslr_file", pair.reference)):
             inside = path.is_relative_to(self.root)
             group.attrs[name] = str(path.relative_to(self.root) if inside else path)
         group.attrs["sha256"] = list(digests)
@@ -109,8 +109,8 @@ class AlignmentSet:
         try:
             group = self._file[stem]
             values = {name: group.attrs[name].item() for name in NUMBERS}
-            for name in ("phone_size", "dslr_size"):
-                values[name] = tuple(group.attrs[name].tolist())
+            values["phone_size"] = tuple(group.attrs["phone_size"].tolist())
+            values["reference_size"] = tuple(group.attrs["dslr_size"].tolist())
             values["homography"] = group["homography"][()]
             values["displacement"] = group["displacement"][()].astype(np.float32)
             values["crop"] = tuple(group["crop"][()].tolist())

@@ -1,8 +1,8 @@
 """Matching patches of an aligned pair, by cross-correlation (DPED section 2).
 
-Windows that do not overlap are laid over the phone's photo. Around each one the DSLR's photo is
-searched by shift and rotation; the patch is then warped once from the original file. The phone's
-pixels are never resampled.
+Windows that do not overlap tile the phone's photo. Around each one the reference photo is searched
+by shift and rotation; the patch is then warped once from the original file. The phone's pixels are
+never resampled.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Window:
     Attributes:
         xy: top-left corner in phone pixels.
         outcome: whether it was kept, or why not.
-        ncc: correlation where it was found best; 0 where none was computed.
+        ncc: correlation at the best position; 0 where none was computed.
     """
 
     xy: tuple[int, int]
@@ -41,25 +41,25 @@ class Window:
 
 
 def cut_patches(
-    phone: Photo, dslr: Photo, alignment: Alignment, params: Patches
+    phone: Photo, reference: Photo, alignment: Alignment, params: Patches
 ) -> tuple[list[Patch], list[Window]]:
     """Cut every acceptable window of a pair.
 
     Args:
         phone: (H, W, 3) uint8 RGB.
-        dslr: (H', W', 3) uint8 RGB.
+        reference: (H', W', 3) uint8 RGB.
         alignment: the pair's geometry, accepted.
         params: the `patches` group of params.yaml.
 
     Returns:
         The patches in reading order, and what became of every window.
     """
-    cutter = _Cutter(phone, low_pass(dslr, alignment.dslr_scale()), alignment, params)
+    cutter = _Cutter(phone, low_pass(reference, alignment.reference_scale()), alignment, params)
     kept: list[Patch] = []
     windows: list[Window] = []
-    m, seen = cutter.margin, cutter.seen
-    laid = cutter.laid[m : m + seen.shape[0], m : m + seen.shape[1]]
-    for xy in place_windows(cutter.phone_grey, laid, seen, alignment.crop, params):
+    m, valid_mask = cutter.margin, cutter.valid_mask
+    warped = cutter.warped[m : m + valid_mask.shape[0], m : m + valid_mask.shape[1]]
+    for xy in place_windows(cutter.phone_grey, warped, valid_mask, alignment.crop, params):
         patch, window = cutter.cut(xy)
         windows.append(window)
         if patch:
@@ -87,11 +87,18 @@ class _Position:
 class _Cutter:
     """A pair whose windows are cut one after another."""
 
-    def __init__(self, phone: Photo, dslr: Photo, alignment: Alignment, params: Patches) -> None:
-        self.phone, self.dslr, self.alignment, self.params = phone, dslr, alignment, params
+    def __init__(
+        self, phone: Photo, reference: Photo, alignment: Alignment, params: Patches
+    ) -> None:
+        self.phone, self.reference, self.alignment, self.params = (
+            phone,
+            reference,
+            alignment,
+            params,
+        )
         self.phone_grey = luminance(phone)
         self.margin = params.max_shift + 1
-        self.laid, self.seen = lay_over(luminance(dslr), alignment, self.margin)
+        self.warped, self.valid_mask = warp_to_phone(luminance(reference), alignment, self.margin)
 
     def cut(self, xy: tuple[int, int]) -> tuple[Patch | None, Window]:
         """One window: the patch if it is accepted, and what became of it."""
@@ -102,76 +109,78 @@ class _Cutter:
         best = max(positions, key=lambda position: position.score)
         if rejection := check_search(best.scores, best.shift, self.params):
             return None, Window(xy, rejection, best.score)
-        # Turning the laid-over photo blurs it, which flatters its score: the warped patch decides.
+        # Turning the warped photo blurs it, which flatters its score: the patch decides.
         candidates = [best]
         straight = positions[0]
         if best is not straight and not check_search(straight.scores, straight.shift, self.params):
             candidates.append(straight)
-        patches = [self._warped(xy, position) for position in candidates]
+        patches = [self._warp_patch(xy, position) for position in candidates]
         patch = max(filter(None, patches), key=lambda p: p.ncc, default=None)
         if patch is None:
             return None, Window(xy, Outcome.OUTSIDE_OVERLAP, 0)
-        rejection = check_patch(patch.phone, patch.dslr, patch.ncc, self.params)
+        rejection = check_patch(patch.phone, patch.reference, patch.ncc, self.params)
         return (None if rejection else patch), Window(xy, rejection or Outcome.KEPT, patch.ncc)
 
-    def _warped(self, xy: tuple[int, int], position: _Position) -> Patch | None:
-        """The patch at a position, unless the DSLR does not see all of it."""
+    def _warp_patch(self, xy: tuple[int, int], position: _Position) -> Patch | None:
+        """The patch at a position, unless the reference camera does not see all of it."""
         (x, y), size, shift = xy, self.params.size, position.shift
-        where = self.alignment.to_dslr(window_points(x, y, size, shift, position.rotation))
-        if check_overlap(where, size_of(self.dslr)):
+        where = self.alignment.to_reference(window_points(x, y, size, shift, position.rotation))
+        if check_overlap(where, size_of(self.reference)):
             return None
         phone = self.phone[y : y + size, x : x + size]
-        dslr = warp(self.dslr, where)
+        reference = warp(self.reference, where)
         moved = (float(shift[0]), float(shift[1]))
-        return Patch(phone, dslr, xy, moved, position.rotation, correlation(phone, dslr))
+        return Patch(phone, reference, xy, moved, position.rotation, correlation(phone, reference))
 
     def _search(self, x: int, y: int) -> list[_Position]:
         """The best position for every rotation worth trying, the smallest rotation first."""
         size = self.params.size
         template = self.phone_grey[y : y + size, x : x + size]
-        found: list[_Position] = []
+        positions: list[_Position] = []
         for rotation in sorted(self.params.rotations, key=abs):
-            if found and found[0].score <= self.params.min_ncc - TURNING_GAIN:
+            if positions and positions[0].score <= self.params.min_ncc - TURNING_GAIN:
                 break
             scores = cv2.matchTemplate(self._area(x, y, rotation), template, cv2.TM_CCOEFF_NORMED)
             row, column = np.unravel_index(scores.argmax(), scores.shape)
             shift = _subpixel(scores, (int(column), int(row))) - self.margin
-            found.append(_Position(float(scores.max()), shift, rotation, scores))
-        return found
+            positions.append(_Position(float(scores.max()), shift, rotation, scores))
+        return positions
 
     def _area(self, x: int, y: int, rotation: float) -> Array:
-        """The window and its margin on the DSLR's photo, turned about the window's centre."""
+        """The window and its margin on the reference photo, turned about the window's centre."""
         wide = self.params.size + 2 * self.margin
         if rotation == 0:
-            return self.laid[y : y + wide, x : x + wide]
+            return self.warped[y : y + wide, x : x + wide]
         turn, centre = _turn(rotation), np.array([x, y]) + (wide - 1) / 2
         matrix = np.column_stack((turn, centre - turn @ np.full(2, (wide - 1) / 2)))
         flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
         return cv2.warpAffine(
-            self.laid, matrix, (wide, wide), flags=flags, borderMode=cv2.BORDER_REPLICATE
+            self.warped, matrix, (wide, wide), flags=flags, borderMode=cv2.BORDER_REPLICATE
         )
 
 
-def lay_over(image: Array, alignment: Alignment, margin: int) -> tuple[Array, NDArray[np.bool_]]:
-    """The DSLR's photo as the phone would see it.
+def warp_to_phone(
+    image: Array, alignment: Alignment, margin: int
+) -> tuple[Array, NDArray[np.bool_]]:
+    """The reference photo as the phone would see it.
 
     Args:
-        image: (H', W') or (H', W', C), the DSLR's.
+        image: (H', W') or (H', W', C), the reference camera's.
         alignment: the pair's geometry.
         margin: pixels beyond the phone's photo on every side.
 
     Returns:
-        (H + 2 margin, W + 2 margin) or with C channels, of the image's dtype, and what the DSLR
-        sees of the phone's photo, (H, W).
+        (H + 2 margin, W + 2 margin) or with C channels, of the image's dtype, and what the
+        reference camera sees of the phone's photo, (H, W).
     """
     width, height = (n + 2 * margin for n in alignment.phone_size)
-    laid = np.empty((height, width, *image.shape[2:]), image.dtype)
-    seen = np.empty((height, width), bool)
+    warped = np.empty((height, width, *image.shape[2:]), image.dtype)
+    valid_mask = np.empty((height, width), bool)
     for top in range(0, height, STRIPE):
         rows = np.s_[top : min(top + STRIPE, height)]
         where = alignment.source_map(-margin, top - margin, width, rows.stop - top)
-        laid[rows], seen[rows] = warp(image, where), inside(where, size_of(image))
-    return laid, seen[margin : height - margin, margin : width - margin]
+        warped[rows], valid_mask[rows] = warp(image, where), inside(where, size_of(image))
+    return warped, valid_mask[margin : height - margin, margin : width - margin]
 
 
 def correlation(first: Photo, second: Photo) -> float:
@@ -207,7 +216,7 @@ def _subpixel(scores: Array, peak: tuple[int, int]) -> Array:
     refined = np.array(peak, dtype=np.float64)
     for axis, (line, at) in enumerate(((scores[peak[1]], peak[0]), (scores[:, peak[0]], peak[1]))):
         if 0 < at < len(line) - 1:
-            before, here, after = (float(v) for v in line[at - 1 : at + 2])
-            bend = before - 2 * here + after
+            before, middle, after = (float(v) for v in line[at - 1 : at + 2])
+            bend = before - 2 * middle + after
             refined[axis] += 0.5 * (before - after) / bend if bend < 0 else 0.0
     return refined

@@ -16,7 +16,7 @@ def crop_errors(alignment: Alignment, phone: Pose, reference: Pose, step: int = 
     x0, y0, x1, y1 = alignment.crop
     inside = ((points >= [x0, y0]) & (points < [x1, y1])).all(axis=1)
     points = points[inside]
-    return _distances(alignment.to_dslr(points), points, phone, reference)
+    return _distances(alignment.to_reference(points), points, phone, reference)
 
 
 def patch_errors(
@@ -35,13 +35,13 @@ def patch_errors(
         phone: the phone's true pose.
         reference: the reference camera's true pose.
     """
-    here, there = [], []
+    centres, matched = [], []
     for (x, y), shift, rotation in windows:
         middle = np.s_[size // 2, size // 2]
-        here.append(window_points(x, y, size)[middle])
-        there.append(window_points(x, y, size, shift, rotation)[middle])
-    mapped = alignment.to_dslr(np.array(there).reshape(-1, 2))
-    return _distances(mapped, np.array(here).reshape(-1, 2), phone, reference)
+        centres.append(window_points(x, y, size)[middle])
+        matched.append(window_points(x, y, size, shift, rotation)[middle])
+    mapped = alignment.to_reference(np.array(matched).reshape(-1, 2))
+    return _distances(mapped, np.array(centres).reshape(-1, 2), phone, reference)
 
 
 def _distances(mapped: Array, points: Array, phone: Pose, reference: Pose) -> Array:

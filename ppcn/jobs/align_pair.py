@@ -9,7 +9,7 @@ import numpy as np
 from ppcn.dataset.alignment_set import create_alignments
 from ppcn.dataset.pairs import Pair
 from ppcn.errors import UserError
-from ppcn.jobs.cache import keep, photo_digest
+from ppcn.jobs.cache import get_or_compute, photo_digest
 from ppcn.params import Align
 from ppcn.photos.decode import read_photo
 from ppcn.registration.gates import Rejection, RejectionReason
@@ -55,12 +55,12 @@ class Aligned:
     Attributes:
         shard: an alignment file of this pair alone; None if its photos could not be used at all.
         rejection: why not.
-        was_there: an earlier run had made the shard.
+        was_cached: an earlier run had made the shard.
     """
 
     shard: Path | None
     rejection: Rejection | None = None
-    was_there: bool = False
+    was_cached: bool = False
 
 
 def align_files(task: AlignTask) -> Aligned:
@@ -70,18 +70,18 @@ def align_files(task: AlignTask) -> Aligned:
     """
     pair = task.pair
     try:
-        digests = [photo_digest(path) for path in (pair.phone, pair.dslr)]
+        digests = [photo_digest(path) for path in (pair.phone, pair.reference)]
 
         def write(path: Path) -> None:
-            found = align_pair(read_photo(pair.phone), read_photo(pair.dslr), task.params)
+            alignment = align_pair(read_photo(pair.phone), read_photo(pair.reference), task.params)
             with create_alignments(path, task.root, {}) as writer:
-                writer.add(pair, found, digests)
+                writer.add(pair, alignment, digests)
 
-        shard, was_there = keep(task.scratch, digests, (pair.stem, task.params), write)
+        shard, was_cached = get_or_compute(task.scratch, digests, (pair.stem, task.params), write)
     except UserError as error:
         sentence = str(error).replace(f"{task.root}/", "")
         return Aligned(None, Rejection(RejectionReason.UNREADABLE_PHOTO, sentence))
     except UNFORESEEN as error:
         sentence = f"cannot be aligned ({type(error).__name__}: {error})"
         return Aligned(None, Rejection(RejectionReason.COMPUTATION_FAILED, sentence))
-    return Aligned(shard, was_there=was_there)
+    return Aligned(shard, was_cached=was_cached)

@@ -28,7 +28,7 @@ def scratch_for(out: Path) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def keep(
+def get_or_compute(
     folder: Path, digests: Sequence[str], settings: Any, write: Callable[[Path], None]
 ) -> tuple[Path, bool]:
     """The shard of some files and settings, written now unless it is there and whole.
@@ -40,7 +40,7 @@ def keep(
         write: writes the shard as HDF5, all of it or nothing.
 
     Returns:
-        Its path, and whether it was there.
+        Its path, and whether an earlier run had written it.
     """
     parts = [code_digest(), repr(settings), *digests]
     name = hashlib.sha256("\n".join(parts).encode()).hexdigest()

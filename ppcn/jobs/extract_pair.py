@@ -12,7 +12,7 @@ from ppcn.dataset.patch_set import PatchWriter
 from ppcn.errors import UserError
 from ppcn.files.artifacts import create_hdf5
 from ppcn.jobs.align_pair import UNFORESEEN
-from ppcn.jobs.cache import keep, photo_digest
+from ppcn.jobs.cache import get_or_compute, photo_digest
 from ppcn.params import Patches
 from ppcn.photos.decode import encode_jpeg, read_photo
 from ppcn.report.pair_overview import quick_look
@@ -56,31 +56,36 @@ def cut_files(task: CutTask) -> tuple[Path, bool]:
         UserError: a photo is damaged, or is not the one that was aligned.
     """
     with open_alignments(task.aligned) as alignments:
-        found, pair = alignments[task.stem], alignments.pair(task.stem, task.root)
+        alignment, pair = alignments[task.stem], alignments.pair(task.stem, task.root)
         aligned = alignments.digests(task.stem)
-    digests = [photo_digest(path) for path in (pair.phone, pair.dslr)]
-    for path, before, now in zip((pair.phone, pair.dslr), aligned, digests, strict=True):
+    digests = [photo_digest(path) for path in (pair.phone, pair.reference)]
+    for path, before, now in zip((pair.phone, pair.reference), aligned, digests, strict=True):
         if before != now:
             raise UserError(f"{path}: changed since it was aligned; align it again")
 
     def write(path: Path) -> None:
-        phone, dslr = read_photo(pair.phone), read_photo(pair.dslr)
+        phone, reference = read_photo(pair.phone), read_photo(pair.reference)
         try:
-            patches, windows = cut_patches(phone, dslr, found, task.params)
+            patches, windows = cut_patches(phone, reference, alignment, task.params)
         except UNFORESEEN as error:
             raise UserError(
                 f"{pair.phone}: cannot be cut ({type(error).__name__}: {error}); leave it out"
             ) from error
         size = task.params.size
-        look = encode_jpeg(quick_look(phone, dslr, found, windows, size), QUICK_LOOK_QUALITY)
+        look = encode_jpeg(
+            quick_look(phone, reference, alignment, windows, size), QUICK_LOOK_QUALITY
+        )
         with create_hdf5(path, {}) as file:
             PatchWriter(file, [task.stem], size).add(0, 0, patches)
             file["windows"] = _table(windows)
             file["quick_look"] = np.frombuffer(look, np.uint8)
 
     params = task.params.model_dump(exclude={"split"})
-    geometry = [v.tobytes() for v in (found.homography, found.displacement, np.array(found.crop))]
-    return keep(task.scratch, digests, (task.stem, params, geometry), write)
+    geometry = [
+        v.tobytes()
+        for v in (alignment.homography, alignment.displacement, np.array(alignment.crop))
+    ]
+    return get_or_compute(task.scratch, digests, (task.stem, params, geometry), write)
 
 
 def _table(windows: list[Window]) -> np.ndarray:

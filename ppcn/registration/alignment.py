@@ -31,12 +31,12 @@ class Alignment:
 
     Attributes:
         phone_size: (width, height), px.
-        dslr_size: (width, height), px.
+        reference_size: (width, height), px.
         matches: mutual keypoint matches.
         inliers: matches that one homography explains.
         residual_px: median distance of the inliers from the whole mapping, phone px.
         agreement: share of the textured area in which the two photos correlate.
-        homography: (3, 3) float64, phone pixels to DSLR pixels.
+        homography: (3, 3) float64, phone pixels to reference pixels.
         displacement: (rows, columns, 2) float32 phone px, one node in the middle of every square
             of `step` phone pixels, the first square in the corner.
         step: side of a square, phone px.
@@ -45,7 +45,7 @@ class Alignment:
     """
 
     phone_size: tuple[int, int]
-    dslr_size: tuple[int, int]
+    reference_size: tuple[int, int]
     matches: int = 0
     inliers: int = 0
     residual_px: float = 0.0
@@ -61,13 +61,13 @@ class Alignment:
         """Whether the pair may be used."""
         return self.rejection is None
 
-    def to_dslr(self, points: Array) -> Array:
-        """Map phone pixels (..., 2) to DSLR pixels (..., 2) float64."""
+    def to_reference(self, points: Array) -> Array:
+        """Map phone pixels (..., 2) to reference pixels (..., 2) float64."""
         moved = points + sample_displacement(self.displacement, self.step, points)
         return transform_points(self.homography, moved)
 
     def source_map(self, x: int, y: int, width: int, height: int) -> NDArray[np.float32]:
-        """DSLR pixels of a rectangle of phone pixels, exact at every NODE-th and linear between.
+        """Reference pixels of a rectangle of phone pixels: exact every NODE px, linear between.
 
         Over NODE px the perspective of any hand-held camera is linear to a thousandth of a pixel.
 
@@ -76,13 +76,13 @@ class Alignment:
         """
         columns = range(x // NODE - 1, (x + width) // NODE + 2)
         rows = range(y // NODE - 1, (y + height) // NODE + 2)
-        exact = self.to_dslr(square_centres(columns, rows, NODE)).astype(np.float32)
+        exact = self.to_reference(square_centres(columns, rows, NODE)).astype(np.float32)
         every = cv2.resize(exact, None, fx=NODE, fy=NODE, interpolation=cv2.INTER_LINEAR)
         left, top = x - columns.start * NODE, y - rows.start * NODE
         return every[top : top + height, left : left + width]
 
-    def dslr_scale(self) -> float:
-        """DSLR pixels per phone pixel at the centre of the phone's photo."""
+    def reference_scale(self) -> float:
+        """Reference pixels per phone pixel at the centre of the phone's photo."""
         width, height = self.phone_size
         corners = np.array([[0, 0], [1, 0], [0, 1]]) + np.array([width / 2, height / 2])
         a, b, c = transform_points(self.homography, corners)
@@ -98,15 +98,17 @@ class Alignment:
         return replace(self, rejection=rejection, displacement=NO_DISPLACEMENT, crop=(0, 0, 0, 0))
 
 
-def common_crop(found: Alignment) -> tuple[int, int, int, int]:
-    """The largest upright rectangle of phone pixels whose mapping lies on the DSLR's photo.
+def common_crop(alignment: Alignment) -> tuple[int, int, int, int]:
+    """The largest upright rectangle of phone pixels whose mapping lies on the reference photo.
 
     Its edges are multiples of a step, 8 px or a 128th of the photo's width.
     """
-    width, height = found.phone_size
+    width, height = alignment.phone_size
     step = max(8, width // 128)
     nodes = np.meshgrid(np.arange(width // step + 1), np.arange(height // step + 1))
-    mask = inside(found.to_dslr(np.stack(nodes, axis=-1) * float(step)), found.dslr_size)
+    mask = inside(
+        alignment.to_reference(np.stack(nodes, axis=-1) * float(step)), alignment.reference_size
+    )
     squares = mask[:-1, :-1] & mask[:-1, 1:] & mask[1:, :-1] & mask[1:, 1:]
     x0, y0, x1, y1 = (edge * step for edge in largest_rectangle(squares))
     return x0, y0, x1, y1

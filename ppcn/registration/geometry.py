@@ -29,8 +29,8 @@ def sample_displacement(displacement: Array, step: int, points: Array) -> Array:
     squares = np.resize(flat, (rows, min(len(flat), REMAP_COLUMNS), 2))
     nodes = ((squares + 0.5) / step - 0.5).astype(np.float32)
     edge = cv2.BORDER_REPLICATE
-    found = cv2.remap(displacement, nodes, None, cv2.INTER_LINEAR, borderMode=edge)
-    return found.reshape(-1, 2)[: len(flat)].reshape(points.shape).astype(np.float64)
+    sampled = cv2.remap(displacement, nodes, None, cv2.INTER_LINEAR, borderMode=edge)
+    return sampled.reshape(-1, 2)[: len(flat)].reshape(points.shape).astype(np.float64)
 
 
 def size_of(photo: NDArray[np.generic]) -> tuple[int, int]:

@@ -11,17 +11,20 @@ from ppcn.params import Align
 from ppcn.registration.geometry import Array, size_of
 
 
-def match_keypoints(phone: Array, dslr: Array, params: Align) -> tuple[Array, Array]:
+def match_keypoints(phone: Array, reference: Array, params: Align) -> tuple[Array, Array]:
     """Match SIFT keypoints (Lowe 2004) of two grey photos, detected on reduced copies.
 
     Returns:
-        Points of the phone and of the DSLR that pass the ratio test and choose each other.
+        (M, 2) the phone's points and (M, 2) the reference camera's, in the same order: those that
+        pass the ratio test and choose each other.
     """
-    points, descriptors = zip(*(_detect(photo, params) for photo in (phone, dslr)), strict=True)
+    points, descriptors = zip(
+        *(_detect(photo, params) for photo in (phone, reference)), strict=True
+    )
     if min(map(len, points)) < 2:
         return np.zeros((0, 2)), np.zeros((0, 2))
-    here, there = _mutual_matches(descriptors[0], descriptors[1], params.ratio)
-    return points[0][here], points[1][there]
+    of_phone, of_reference = _mutual_matches(descriptors[0], descriptors[1], params.ratio)
+    return points[0][of_phone], points[1][of_reference]
 
 
 def _detect(grey: Array, params: Align) -> tuple[Array, NDArray[np.float32]]:
@@ -56,15 +59,20 @@ def _mutual_matches(
 
 
 def estimate_homography(
-    here: Array, there: Array, params: Align
+    kpts_phone: Array, kpts_reference: Array, params: Align
 ) -> tuple[Array, NDArray[np.bool_]]:
-    """Robust homography phone -> DSLR (MAGSAC++, Barath et al. 2020) and its inliers."""
+    """Robust homography phone -> reference (MAGSAC++, Barath et al. 2020) and its inliers."""
     cv2.setRNGSeed(0)
     inverse, mask = cv2.findHomography(
-        there, here, cv2.USAC_MAGSAC, params.ransac_threshold, maxIters=10000, confidence=0.9999
+        kpts_reference,
+        kpts_phone,
+        cv2.USAC_MAGSAC,
+        params.ransac_threshold,
+        maxIters=10000,
+        confidence=0.9999,
     )
-    inlier = np.zeros(len(here), bool) if mask is None else mask.ravel().astype(bool)
+    inlier = np.zeros(len(kpts_phone), bool) if mask is None else mask.ravel().astype(bool)
     if inverse is None or inlier.sum() < 4 or abs(np.linalg.det(inverse)) < 1e-12:
-        return np.eye(3), np.zeros(len(here), bool)
+        return np.eye(3), np.zeros(len(kpts_phone), bool)
     homography = np.linalg.inv(inverse)
     return homography / homography[2, 2], inlier

@@ -21,56 +21,56 @@ class Evidence:
     """What an alignment was accepted or rejected by.
 
     Attributes:
-        here: (M, 2) the phone's matched points.
-        there: (M, 2) the DSLR's.
+        kpts_phone: (M, 2) the phone's matched points.
+        kpts_reference: (M, 2) the reference camera's.
         inlier: (M,) which of them agree on one homography.
         agreement: (rows, columns) correlation around the middle of every square of `cell` phone
             px, NaN where nothing is known; empty where the pair was rejected before.
         cell: side of such a square, px.
     """
 
-    here: Array
-    there: Array
+    kpts_phone: Array
+    kpts_reference: Array
     inlier: NDArray[np.bool_]
     agreement: Array = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     cell: int = 1
 
 
-def align_pair(phone: Photo, dslr: Photo, params: Align) -> Alignment:
+def align_pair(phone: Photo, reference: Photo, params: Align) -> Alignment:
     """Find the mapping and the common crop of a pair.
 
     Args:
         phone: (H, W, 3) uint8 RGB.
-        dslr: (H', W', 3) uint8 RGB.
+        reference: (H', W', 3) uint8 RGB.
         params: the `align` group of params.yaml.
 
     Returns:
         An alignment, with a rejection if the pair must not be used.
     """
-    return examine_pair(phone, dslr, params)[0]
+    return examine_pair(phone, reference, params)[0]
 
 
-def examine_pair(phone: Photo, dslr: Photo, params: Align) -> tuple[Alignment, Evidence]:
+def examine_pair(phone: Photo, reference: Photo, params: Align) -> tuple[Alignment, Evidence]:
     """Like `align_pair`; also returns what the alignment was accepted or rejected by."""
-    sizes = (size_of(phone), size_of(dslr))
+    sizes = (size_of(phone), size_of(reference))
     alignment = Alignment(*sizes)
     if rejection := gates.check_sizes(*sizes):
         nothing = Evidence(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0, bool))
         return alignment.reject(rejection), nothing
-    greys = (luminance(phone), luminance(dslr))
-    here, there = match_keypoints(*greys, params)
-    alignment = replace(alignment, matches=len(here))
-    evidence = Evidence(here, there, np.zeros(len(here), bool))
-    if rejection := gates.check_matches(len(here), params):
+    greys = (luminance(phone), luminance(reference))
+    kpts_phone, kpts_reference = match_keypoints(*greys, params)
+    alignment = replace(alignment, matches=len(kpts_phone))
+    evidence = Evidence(kpts_phone, kpts_reference, np.zeros(len(kpts_phone), bool))
+    if rejection := gates.check_matches(len(kpts_phone), params):
         return alignment.reject(rejection), evidence
-    homography, inlier = estimate_homography(here, there, params)
+    homography, inlier = estimate_homography(kpts_phone, kpts_reference, params)
     alignment = replace(alignment, inliers=int(inlier.sum()))
     evidence = replace(evidence, inlier=inlier)
-    if rejection := gates.check_inliers(alignment.inliers, len(here), params):
+    if rejection := gates.check_inliers(alignment.inliers, len(kpts_phone), params):
         return alignment.reject(rejection), evidence
-    lens = fit_lens(homography, here, there, inlier, sizes[0])
+    lens = fit_lens(homography, kpts_phone, kpts_reference, inlier, sizes[0])
     alignment = replace(alignment, homography=lens.homography)
-    if rejection := gates.check_homography(lens.homography, here[inlier], sizes[0], params):
+    if rejection := gates.check_homography(lens.homography, kpts_phone[inlier], sizes[0], params):
         return alignment.reject(rejection), evidence
     alignment = refine(*greys, alignment, lens, params)
     alignment = replace(alignment, crop=common_crop(alignment))
@@ -87,6 +87,8 @@ def examine_pair(phone: Photo, dslr: Photo, params: Align) -> tuple[Alignment, E
 def _measured(alignment: Alignment, evidence: Evidence) -> Alignment:
     """A whole alignment with its agreement and the residual of its inliers."""
     share = gates.agreement_share(evidence.agreement)
-    error = np.linalg.norm(alignment.to_dslr(evidence.here) - evidence.there, axis=1)
-    residual = float(np.median(error[evidence.inlier])) / alignment.dslr_scale()
+    error = np.linalg.norm(
+        alignment.to_reference(evidence.kpts_phone) - evidence.kpts_reference, axis=1
+    )
+    residual = float(np.median(error[evidence.inlier])) / alignment.reference_scale()
     return replace(alignment, agreement=share, residual_px=residual)

@@ -1,0 +1,117 @@
+"""The HDF5 schemas of super-resolution: training crops and held-out photos, HR and LR.
+
+A set of crops holds the datasets `hr` (N, S, S, 3) uint8, `lr` (N, S / SCALE, S / SCALE, 3) uint8
+and `photo` (N,), which indexes the dataset `stems`. A set of photos holds a group for each stem,
+with `hr` and `lr`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from ppcn.dataset.patch_set import create_rows
+from ppcn.errors import FileError, FileKind, UserError
+from ppcn.files.artifacts import create_hdf5, open_hdf5
+from ppcn.photos.decode import Photo
+from ppcn.photos.resize import SCALE
+
+
+def save_crops(
+    path: Path, crops: Iterable[tuple[int, Photo, Photo]], stems: Sequence[str], size: int
+) -> int:
+    """Write training crops.
+
+    Args:
+        path: the file.
+        crops: of each the index of its photo, the HR and the LR crop.
+        stems: names of the photos.
+        size: side of an HR crop, px.
+
+    Returns:
+        The number of crops.
+
+    Raises:
+        UserError: there is none.
+    """
+    count = 0
+    with create_hdf5(path, {}) as file:
+        file.create_dataset("stems", data=[stem.encode() for stem in stems], dtype="S255")
+        create_rows(file, "photo", (), np.int32, per_chunk=4096)
+        for name, side in (("hr", size), ("lr", size // SCALE)):
+            create_rows(file, name, (side, side, 3), np.uint8, per_chunk=1)
+        for count, (photo, hr, lr) in enumerate(crops, start=1):
+            for name, value in (("photo", photo), ("hr", hr), ("lr", lr)):
+                file[name].resize(count, axis=0)
+                file[name][count - 1] = value
+        if not count:
+            raise UserError(f"no training photo is {size} px high and wide; lower sr.crop")
+    return count
+
+
+def save_photos(path: Path, photos: Iterable[tuple[str, Photo, Photo]]) -> int:
+    """Write whole photos: one group per stem with `hr` and `lr`; returns their number."""
+    with create_hdf5(path, {}) as file:
+        for stem, hr, lr in photos:
+            group = file.create_group(stem)
+            group.create_dataset("hr", data=hr)
+            group.create_dataset("lr", data=lr)
+        return len(file)
+
+
+class CropSet:
+    """An open set of super-resolution crops."""
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        if "hr" not in file or "lr" not in file:
+            raise FileError(path, FileKind.SR_SET, "not a set of crops")
+        self._file = file
+
+    def __len__(self) -> int:
+        return int(self._file["hr"].shape[0])
+
+    @property
+    def size(self) -> int:
+        """Side of an HR crop, px."""
+        return int(self._file["hr"].shape[1])
+
+    def read(self, index: int) -> tuple[Photo, Photo]:
+        """The HR and LR crop at `index`."""
+        return self._file["hr"][index], self._file["lr"][index]
+
+    def read_part(self, part: slice) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """LR crops (N, S / SCALE, S / SCALE, 3) and HR crops (N, S, S, 3), uint8."""
+        return self._file["lr"][part], self._file["hr"][part]
+
+
+@contextmanager
+def open_crops(path: Path) -> Iterator[CropSet]:
+    """Open training crops for reading.
+
+    Raises:
+        UserError: the file is missing, unfinished or of another kind.
+    """
+    with open_hdf5(path, FileKind.SR_SET) as file:
+        yield CropSet(path, file)
+
+
+def count_photos(path: Path) -> int:
+    """Number of photos that `save_photos` wrote."""
+    with open_hdf5(path, FileKind.SR_SET) as file:
+        return len(file)
+
+
+def read_photos(path: Path) -> Iterator[tuple[str, Photo, Photo]]:
+    """Stem, HR and LR photo of every photo that `save_photos` wrote.
+
+    Raises:
+        UserError: the file is missing, unfinished or of another kind.
+    """
+    with open_hdf5(path, FileKind.SR_SET) as file:
+        for stem, group in file.items():
+            if not isinstance(group, h5py.Group):
+                raise FileError(path, FileKind.SR_SET, "not a set of held-out photos")
+            yield stem, group["hr"][()], group["lr"][()]
