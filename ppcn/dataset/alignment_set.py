@@ -15,8 +15,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ppcn.dataset.pairs import Pair
-from ppcn.errors import FileError, FileKind
+from ppcn.dataset.pairs import Pair, photo_digest
+from ppcn.errors import FileError, FileKind, UserError
 from ppcn.files.artifacts import create_hdf5, open_hdf5
 from ppcn.registration.alignment import Alignment
 from ppcn.registration.gates import Rejection, RejectionReason
@@ -119,16 +119,45 @@ class AlignmentSet:
             raise self._foreign() from None
 
     def pair(self, stem: str, root: Path) -> Pair:
-        """The photos of one pair, under the folder of photo folders."""
+        """The photos of one pair, under the folder of photo folders.
+
+        They need not be the ones that were aligned; `unchanged_pair` makes sure of that.
+        """
         files = (root / str(self._file[stem].attrs[name]) for name in ("phone_file", "dslr_file"))
         return Pair(stem, *files)
 
     def digests(self, stem: str) -> list[str]:
-        """The digests of the photos that were aligned."""
+        """The SHA-256 of the photos that were aligned: the phone's and the reference camera's."""
         return [str(digest) for digest in self._file[stem].attrs["sha256"]]
+
+    def unchanged_pair(self, stem: str, root: Path) -> Pair:
+        """The photos of one pair, which are the ones that were aligned.
+
+        Raises:
+            UserError: a photo cannot be read, or was changed since.
+        """
+        pair = self.pair(stem, root)
+        for path, digest in zip(pair.photos, self.digests(stem), strict=True):
+            _check_unchanged(path, digest)
+        return pair
+
+    def phone_photo(self, stem: str, root: Path) -> Path:
+        """The phone's photo of one pair, which is the one that was aligned.
+
+        Raises:
+            UserError: it cannot be read, or was changed since.
+        """
+        path = self.pair(stem, root).phone
+        _check_unchanged(path, self.digests(stem)[0])
+        return path
 
     def _foreign(self) -> FileError:
         return FileError(self.path, FileKind.ALIGNMENTS, "not an alignment file")
+
+
+def _check_unchanged(path: Path, digest: str) -> None:
+    if photo_digest(path) != digest:
+        raise UserError(f"{path}: changed since it was aligned; align it again")
 
 
 def _rejection(group: h5py.Group) -> Rejection | None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppcn.errors import UserError, nearest
+from ppcn.files.artifacts import sha256
 from ppcn.photos.decode import capture_time, list_photos, photo_size
 
 # Fewer pairs by time than this share of the smaller folder may be chance: within 2 s, clocks that
@@ -29,11 +30,34 @@ Pairing = tuple[list["Pair"], dict[str, str]]
 
 @dataclass(frozen=True)
 class Pair:
-    """Two photos of the same moment."""
+    """Two photos of the same moment.
+
+    Attributes:
+        stem: what the pair is called.
+        phone: the phone's photo.
+        reference: the better camera's.
+    """
 
     stem: str
     phone: Path
     reference: Path
+
+    @property
+    def photos(self) -> tuple[Path, Path]:
+        """The phone's photo and the reference camera's."""
+        return self.phone, self.reference
+
+
+def photo_digest(path: Path) -> str:
+    """SHA-256 of a photo's file, in hexadecimal digits.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def memory_of(pairs: Sequence[Pair]) -> int:
@@ -41,7 +65,7 @@ def memory_of(pairs: Sequence[Pair]) -> int:
     most = 0
     for pair in pairs:
         with suppress(UserError):
-            most = max(most, sum(prod(photo_size(path)) for path in (pair.phone, pair.reference)))
+            most = max(most, sum(prod(photo_size(path)) for path in pair.photos))
     return round(BYTES_OF_A_WORKER + BYTES_PER_PIXEL * most)
 
 

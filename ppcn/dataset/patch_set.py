@@ -1,24 +1,35 @@
 """The HDF5 schema of patch sets.
 
 `data/patches/<phone>.h5` holds datasets of equal length N, one chunk per patch: `phone` and `dslr`
-(N, S, S, 3) uint8, and the fields of `PATCH_FIELDS`; `photo` indexes the dataset `stems`. Its
-attribute `cameras` names the models that EXIF gives for `phone` and `dslr`.
+(N, S, S, 3) uint8, the reference camera's patches being `dslr`, and the fields of `PATCH_FIELDS`;
+`photo` indexes the dataset `stems`. Its attribute `cameras` names the models that EXIF gives for
+`phone` and `dslr`.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ppcn.dataset.pairs import Pair
 from ppcn.errors import FileError, FileKind, UserError
 from ppcn.files.artifacts import open_hdf5
-from ppcn.photos.decode import Photo
+from ppcn.photos.decode import Photo, camera_model
+
+
+def camera_models(pairs: Sequence[Pair]) -> dict[str, list[str]]:
+    """The attribute `cameras` of a patch set that is cut from some pairs."""
+    return {
+        "phone": sorted({camera_model(pair.phone) for pair in pairs} - {""}),
+        "dslr": sorted({camera_model(pair.reference) for pair in pairs} - {""}),
+    }
 
 
 @dataclass(frozen=True)
@@ -105,6 +116,14 @@ class PatchWriter:
         self._fill("photo", rows, photo)
         self._fill("split", rows, split)
         return len(patches.ncc) - len(fresh)
+
+    def field(self, name: str) -> NDArray[Any]:
+        """One of PATCH_FIELDS, for all patches so far."""
+        return self.file[name][()]
+
+    def note_rejected(self, counts: Mapping[str, int]) -> None:
+        """Store how many windows were rejected, by outcome."""
+        self.file.attrs["refused"] = json.dumps(counts)
 
     def _grow(self, more: int) -> range:
         """Make room for more rows; returns their numbers."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ppcn.errors import UserError
-from ppcn.files.artifacts import open_hdf5, sha256
+from ppcn.files.artifacts import open_hdf5
 
 LIBRARIES = ("h5py", "numpy", "opencv-contrib-python", "pillow", "scipy")
 
@@ -49,18 +49,6 @@ def get_or_compute(
         return path, True
     write(path)
     return path, False
-
-
-def photo_digest(path: Path) -> str:
-    """SHA-256 of a photo's file.
-
-    Raises:
-        UserError: it cannot be read.
-    """
-    try:
-        return sha256(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def _is_whole(path: Path) -> bool:

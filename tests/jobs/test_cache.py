@@ -4,7 +4,7 @@ import pytest
 
 from ppcn.errors import UserError
 from ppcn.files.artifacts import create_hdf5
-from ppcn.jobs.cache import get_or_compute, photo_digest, scratch_for
+from ppcn.jobs.cache import get_or_compute, scratch_for
 
 PHOTO = "1234abcd"
 
@@ -56,8 +56,3 @@ def test_scratch_goes_when_the_artifact_is_whole_and_stays_when_it_is_not(tmp_pa
     with scratch_for(out) as again:
         assert get_or_compute(again, [PHOTO], 1, pytest.fail)[1]
     assert not scratch.exists()
-
-
-def test_a_missing_photo_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"gone\.jpg"):
-        photo_digest(tmp_path / "gone.jpg")

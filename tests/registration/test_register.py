@@ -4,13 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from ppcn.dataset.alignment_set import create_alignments, open_alignments
-from ppcn.dataset.pairs import Pair
-from ppcn.errors import UserError
 from ppcn.params import Align, Params
 from ppcn.photos.decode import read_photo
-from ppcn.registration.alignment import Alignment
-from ppcn.registration.gates import Rejection, RejectionReason
+from ppcn.registration.gates import RejectionReason
 from ppcn.registration.geometry import low_pass, transform_points
 from ppcn.registration.register import align_pair, examine_pair
 
@@ -173,52 +169,3 @@ def test_real_photos_align_and_strangers_do_not(reference: Path, params: Params)
             assert alignment.is_accepted == (i == j)
             assert i != j or alignment.agreement > 0.9
             assert align_pair(phone, sony[:, ::-1].copy(), params.align).rejection
-
-
-def test_alignments_survive_writing(tmp_path: Path, scene: np.ndarray, params: Params) -> None:
-    alignment = align_pair(phone_of(scene, WARP, (880, 600)), scene, params.align)
-    few = Rejection(RejectionReason.FEW_MATCHES, "only 3 keypoint matches")
-    rejected = Alignment((10, 20), (30, 40), matches=3, rejection=few)
-    elsewhere = Path("/far/away/a.png")
-    with create_alignments(tmp_path / "a.h5", tmp_path, {"phone": "p"}) as writer:
-        writer.add(Pair("a", tmp_path / "p/a.jpg", elsewhere), rejected, ["", ""])
-        writer.add(Pair("b", tmp_path / "p/b.jpg", tmp_path / "c/b.png"), alignment, ["12", "34"])
-    with open_alignments(tmp_path / "a.h5") as loaded:
-        assert loaded.rejections == {"a": few, "b": None}
-        assert loaded["a"].rejection == few
-        assert loaded.aligned == ["b"]
-        again = loaded["b"]
-        assert loaded.digests("b") == ["12", "34"]
-        moved = loaded.pair("b", Path("new"))
-        assert loaded.pair("a", Path("new")).reference == elsewhere
-    points = np.array([[10.5, 20.0], [300.0, 400.0]])
-    assert np.array_equal(again.to_reference(points), alignment.to_reference(points))
-    for name in ("crop", "phone_size", "reference_size", "step", "inliers", "agreement"):
-        assert getattr(again, name) == getattr(alignment, name)
-    assert (moved.phone, moved.reference) == (Path("new/p/b.jpg"), Path("new/c/b.png"))
-
-
-def test_a_rejection_of_another_version_has_an_unknown_reason(tmp_path: Path) -> None:
-    few = Rejection(RejectionReason.FEW_MATCHES, "only 3 keypoint matches")
-    with create_alignments(tmp_path / "a.h5", tmp_path, {"phone": "p"}) as writer:
-        for stem in ("older", "newer"):
-            pair = Pair(stem, tmp_path / "p/a.jpg", tmp_path / "c/a.jpg")
-            writer.add(pair, Alignment((10, 20), (30, 40), rejection=few), ["", ""])
-        del writer.file["older"].attrs["reason"]
-        writer.file["newer"].attrs["reason"] = "bad_weather"
-    unknown = Rejection(RejectionReason.UNKNOWN, few.sentence)
-    with open_alignments(tmp_path / "a.h5") as loaded:
-        assert loaded.rejections == {"older": unknown, "newer": unknown}
-        assert loaded.aligned == []
-
-
-def test_a_foreign_file_is_rejected(tmp_path: Path) -> None:
-    from ppcn.files.artifacts import create_hdf5
-
-    with create_hdf5(tmp_path / "x.h5", {}) as file:
-        file["something"] = [1]
-    with open_alignments(tmp_path / "x.h5") as alignment:
-        with pytest.raises(UserError, match="not an alignment file"):
-            _ = alignment.aligned
-        with pytest.raises(UserError, match="not an alignment file"):
-            _ = alignment["something"]
