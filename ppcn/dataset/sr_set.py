@@ -14,10 +14,74 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppcn.dataset.patch_set import create_rows
+from ppcn.dataset.splits import TEST, assign_splits
 from ppcn.errors import FileError, FileKind, UserError
-from ppcn.files.artifacts import create_hdf5, open_hdf5
-from ppcn.photos.decode import Photo
-from ppcn.photos.resize import SCALE
+from ppcn.files.artifacts import create_hdf5, open_hdf5, sha256
+from ppcn.params import Split, SuperResolution
+from ppcn.photos.decode import Photo, list_photos, read_photo
+from ppcn.photos.resize import SCALE, crop_to_multiple, shrink, tile
+
+Photos = dict[str, Path]
+
+
+def hold_photos_out(
+    train: Path, valid: Path, share: float | list[str], seed: int
+) -> tuple[Photos, Photos]:
+    """Choose the photos to train on and those to score on.
+
+    Args:
+        train: folder of sharp photos.
+        valid: folder of held-out photos; if it is the same, some of its photos are held out.
+        share: of these, or their stems (`sr.test` of params.yaml).
+        seed: of the choice.
+
+    Returns:
+        The photos to train on and the held-out ones, by stem.
+
+    Raises:
+        UserError: none would be held out, or a photo would be in both.
+    """
+    to_train, held_out = list_photos(train), list_photos(valid)
+    if train.resolve() == valid.resolve():
+        splits = assign_splits(list(to_train), Split(validation=0, test=share), seed, "sr.test")
+        held_out = {stem: path for stem, path in to_train.items() if splits[stem] == TEST}
+        to_train = {stem: path for stem, path in to_train.items() if splits[stem] != TEST}
+    else:
+        _check_no_photo_is_shared(to_train, held_out)
+    if not held_out:
+        raise UserError("sr.test holds no photo out; raise it or name another sr.hr_valid")
+    return to_train, held_out
+
+
+def _check_no_photo_is_shared(train: Photos, valid: Photos) -> None:
+    """A photo that is trained on must not be scored."""
+    sizes = {path.stat().st_size for path in valid.values()}
+    held_out = {sha256(path): path for path in valid.values()}
+    for path in train.values():
+        if path.stat().st_size in sizes and (twin := held_out.get(sha256(path))):
+            raise UserError(f"{path}: is the held-out photo {twin} too; remove one of them")
+
+
+def cut_crops(paths: Iterable[Path], sr: SuperResolution) -> Iterator[tuple[int, Photo, Photo]]:
+    """Tile photos with crops of sr.crop px; yields the photo's number, the HR and the LR crop."""
+    for number, path in enumerate(paths):
+        for crop in tile(_read_sharp(path, sr), sr.crop):
+            yield number, crop, shrink(crop)
+
+
+def read_with_lr(
+    photos: Iterable[tuple[str, Path]], sr: SuperResolution
+) -> Iterator[tuple[str, Photo, Photo]]:
+    """Read photos by stem; yields the stem, the HR and the LR photo."""
+    for stem, path in photos:
+        photo = _read_sharp(path, sr)
+        yield stem, photo, shrink(photo)
+
+
+def _read_sharp(path: Path, sr: SuperResolution) -> Photo:
+    """A photo shrunk by sr.reduce and cut to a multiple of the scale."""
+    photo = crop_to_multiple(read_photo(path), sr.reduce)
+    return crop_to_multiple(shrink(photo, sr.reduce) if sr.reduce > 1 else photo)
 
 
 def save_crops(

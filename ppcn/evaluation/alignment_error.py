@@ -1,6 +1,7 @@
 """How far an alignment is from the truth, where the truth is known (the virtual rig)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,25 @@ def patch_errors(
         matched.append(window_points(x, y, size, shift, rotation)[middle])
     mapped = alignment.to_reference(np.array(matched).reshape(-1, 2))
     return _distances(mapped, np.array(centres).reshape(-1, 2), phone, reference)
+
+
+def summarise_errors(crops: Sequence[Array], patches: Sequence[Array]) -> dict[str, Any]:
+    """Percentiles over all pairs, and the median of the worst pair.
+
+    Args:
+        crops: of each pair, from `crop_errors`.
+        patches: of each pair, from `patch_errors`.
+    """
+    return {
+        "pairs": len(crops),
+        "crop_error_px": _percentiles(np.concatenate(crops)),
+        "patch_error_px": _percentiles(np.concatenate(patches)),
+        "worst_pair_median_px": max(float(np.median(errors)) for errors in crops),
+    }
+
+
+def _percentiles(errors: Array) -> dict[str, float]:
+    return dict(zip(("median", "p95"), map(float, np.percentile(errors, [50, 95])), strict=True))
 
 
 def _distances(mapped: Array, points: Array, phone: Pose, reference: Pose) -> Array:
