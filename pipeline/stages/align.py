@@ -47,7 +47,8 @@ Explain = Annotated[
     str | None,
     typer.Option(
         metavar="STEM",
-        help="Align only this pair, and write pictures that show why it is accepted or rejected.",
+        help="Align only this pair, and show in pictures under report/explain why it is accepted "
+        "or rejected.",
     ),
 ]
 

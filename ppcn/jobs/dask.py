@@ -28,15 +28,15 @@ SECONDS_TO_CONNECT = 10
 class Cluster:
     """The workers of a Dask scheduler, as many as there are at the time."""
 
-    second_chances = 0  # The scheduler has given it several.
-    advice = "give each worker more (--memory-limit)"
+    retries = 0  # The scheduler has made several.
+    advice = "give each worker more of it"
 
     def __init__(self, cluster: str) -> None:
         try:
             from distributed import Client, KilledWorker
             from distributed.versions import VersionMismatchWarning
         except ImportError:
-            raise UserError("--cluster needs Dask: pip install 'ppcn[cluster]'") from None
+            raise UserError("the cluster needs Dask: pip install 'ppcn[cluster]'") from None
         self.death: type[Exception] = KilledWorker
         self._address = _scheduler_address(cluster)
         with warnings.catch_warnings():
@@ -137,7 +137,7 @@ class _Call:
         self.arguments = arguments
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _run_elsewhere, self.arguments
+        return _run_remotely, self.arguments
 
 
 @cache
@@ -146,9 +146,7 @@ def _versions() -> dict[str, str]:
     return {"ppcn": code_digest()[:12], "OpenCV": cv2.__version__, "NumPy": np.__version__}
 
 
-def _run_elsewhere(
-    wanted: dict[str, str], function: Callable[[Task], Result], task: Task
-) -> Result:
+def _run_remotely(wanted: dict[str, str], function: Callable[[Task], Result], task: Task) -> Result:
     """Run a task on a machine of the cluster.
 
     Raises:

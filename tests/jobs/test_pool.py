@@ -310,15 +310,15 @@ def test_what_is_no_address_is_rejected(cluster: str, tmp_path: Path) -> None:
 
 def test_a_missing_dask_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(UserError, match=r"pip install 'ppcn\[cluster\]'"):
+    with pytest.raises(UserError, match=r"^the cluster needs Dask: pip install 'ppcn\[cluster\]'"):
         list(run_in_order(record, jobs(1, tmp_path), cluster="tcp://127.0.0.1:8786"))
 
 
 def test_a_machine_with_other_versions_is_rejected(tmp_path: Path) -> None:
     wanted = {**dask._versions(), "OpenCV": "4.12.0"}
     with pytest.raises(UserError, match=r"has OpenCV 5.*4\.12\.0"):
-        dask._run_elsewhere(wanted, record, Job(0, tmp_path))
-    assert dask._run_elsewhere(dask._versions(), record, Job(0, tmp_path)) == 0
+        dask._run_remotely(wanted, record, Job(0, tmp_path))
+    assert dask._run_remotely(dask._versions(), record, Job(0, tmp_path)) == 0
 
 
 @pytest.fixture
@@ -348,6 +348,7 @@ def test_a_number_that_may_not_fit_is_kept_with_a_warning(machine: Path) -> None
     number, warning = worker_count(20, 10**9)
     assert number == 20
     assert warning and "20 x 1.0 GB" in warning and "16.0 GB" in warning
+    assert warning.endswith("; fewer workers need less")
     number, warning = worker_count(None, 17 * 10**9)
     assert number == 1
     assert warning and "17.0 GB" in warning
