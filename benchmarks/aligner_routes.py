@@ -1,7 +1,7 @@
 """Ways to align a photo pair that a user could pick instead of this project's.
 
 A route takes the phone's and the reference camera's file and returns a function that maps phone
-pixels (..., 2) to reference pixels, or raises Refused.
+pixels (..., 2) to reference pixels, or raises Rejected.
 """
 
 import importlib.util
@@ -31,7 +31,7 @@ ToReference = Callable[[Array], Array]
 Size = tuple[int, int]
 
 
-class Refused(Exception):  # noqa: N818
+class Rejected(Exception):  # noqa: N818
     """The route found no mapping for a pair."""
 
 
@@ -88,10 +88,10 @@ def ours(phone: Path, reference: Path) -> ToReference:
     from ppcn.registration.register import align_pair
 
     params = Params.load(PARAMS).align
-    found = align_pair(read_photo(phone), read_photo(reference), params)
-    if found.status != "ok":
-        raise Refused(found.status)
-    return found.to_dslr
+    alignment = align_pair(read_photo(phone), read_photo(reference), params)
+    if alignment.rejection:
+        raise Rejected(alignment.rejection.sentence)
+    return alignment.to_reference
 
 
 def sift_homography(phone: Path, reference: Path, side: int) -> Array:
@@ -100,25 +100,29 @@ def sift_homography(phone: Path, reference: Path, side: int) -> Array:
     for path in (phone, reference):
         grey = luminance(read_photo(path))
         small = np.rint(reduced(grey, side)).astype(np.uint8)
-        keypoints, found = cv2.SIFT_create().detectAndCompute(small, None)
+        keypoints, described = cv2.SIFT_create().detectAndCompute(small, None)
         where = np.array([k.pt for k in keypoints], dtype=float).reshape(-1, 2)
         points.append(transform_points(scaling(size_of(small), size_of(grey)), where))
-        descriptors.append(found)
+        descriptors.append(described)
     if min(map(len, points)) < 2:
-        raise Refused("fewer than two keypoints")
+        raise Rejected("fewer than two keypoints")
     matcher = cv2.FlannBasedMatcher({"algorithm": 1, "trees": 5}, {"checks": 50})
     matches = matcher.knnMatch(*descriptors, k=2)
     kept = [best for best, second in matches if best.distance < 0.8 * second.distance]
-    here = points[0][[match.queryIdx for match in kept]]
-    return robust_homography(here, points[1][[match.trainIdx for match in kept]], cv2.RANSAC)
+    kpts_phone = points[0][[match.queryIdx for match in kept]]
+    return robust_homography(kpts_phone, points[1][[match.trainIdx for match in kept]], cv2.RANSAC)
 
 
-def robust_homography(here: Array, there: Array, method: int) -> Array:
+def robust_homography(kpts_phone: Array, kpts_reference: Array, method: int) -> Array:
     """The homography that explains most matches within 3 px."""
     cv2.setRNGSeed(0)
-    homography = cv2.findHomography(here, there, method, 3.0)[0] if len(here) >= 4 else None
+    homography = (
+        cv2.findHomography(kpts_phone, kpts_reference, method, 3.0)[0]
+        if len(kpts_phone) >= 4
+        else None
+    )
     if homography is None:
-        raise Refused(f"no homography among {len(here)} matches")
+        raise Rejected(f"no homography among {len(kpts_phone)} matches")
     return homography
 
 
@@ -152,7 +156,7 @@ def ecc(phone: Path, reference: Path, start: int | None = None) -> ToReference:
             first = warp[:rows].astype(np.float32)
             warp[:rows] = cv2.findTransformECC(*small, first, motion, stop, None, 5)[1]
         except cv2.error:
-            raise Refused(f"did not converge at {side} px") from None
+            raise Rejected(f"did not converge at {side} px") from None
         homography = np.linalg.inv(down[1]) @ warp @ down[0]
     return partial(transform_points, homography)
 
@@ -198,14 +202,14 @@ def hugin(phone: Path, reference: Path, commands: list[list[str]], same: bool) -
         for command in commands:
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
             if done.returncode:
-                raise Refused(f"{command[0]} gave up: {(done.stdout + done.stderr).strip()[-80:]}")
+                raise Rejected(f"{command[0]} gave up: {(done.stdout + done.stderr).strip()[-80:]}")
         project = Path(folder, "found.pto")
         if not project.exists():
-            raise Refused(f"{commands[-1][0]} wrote no project")
+            raise Rejected(f"{commands[-1][0]} wrote no project")
         nodes = grid_points(size, 16)
         panorama = pano_trafo(project, nodes.reshape(-1, 2), "0")
-        found = pano_trafo(project, panorama, "-r", "1").reshape(nodes.shape)
-    return Grid(transform_points(scaling(size_of(photos[1]), full), found), 16).to_reference
+        mapped = pano_trafo(project, panorama, "-r", "1").reshape(nodes.shape)
+    return Grid(transform_points(scaling(size_of(photos[1]), full), mapped), 16).to_reference
 
 
 def pano_trafo(project: Path, points: Array, *options: str) -> Array:
@@ -233,9 +237,9 @@ def lightglue_homography(phone: Path, reference: Path) -> Array:
         photos = (torch.tensor(read_photo(path)) for path in (phone, reference))
         first, second = (extract.extract(p.permute(2, 0, 1) / 255) for p in photos)
         chosen = match({"image0": first, "image1": second})["matches"][0]
-        here = first["keypoints"][0][chosen[:, 0]].double().numpy()
-        there = second["keypoints"][0][chosen[:, 1]].double().numpy()
-    return robust_homography(here, there, cv2.USAC_MAGSAC)
+        kpts_phone = first["keypoints"][0][chosen[:, 0]].double().numpy()
+        kpts_reference = second["keypoints"][0][chosen[:, 1]].double().numpy()
+    return robust_homography(kpts_phone, kpts_reference, cv2.USAC_MAGSAC)
 
 
 def lightglue(phone: Path, reference: Path) -> ToReference:

@@ -4,7 +4,7 @@ Usage: python benchmarks/aligners.py --root PHOTOS --phone iphone --reference ca
 
 A route gives a mapping from phone pixels to reference pixels. Each runs in a process of its own on
 one core; seconds are processor time per pair (the median, programs it starts included), the peak is
-the largest process's. The judge lays the reference photo over the phone's by that mapping and
+the largest process's. The judge warps the reference photo to the phone's by that mapping and
 searches every 100 px window of a fixed grid for the best correlation within 5 px: what still has
 to be shifted is what the mapping got wrong. Where the folder is the rig's, the mapping is also
 compared with the truth.
@@ -30,7 +30,7 @@ from aligner_routes import (
     PARAMS,
     ROUTES,
     Grid,
-    Refused,
+    Rejected,
     Route,
     Size,
     grid_points,
@@ -48,7 +48,7 @@ from ppcn.registration.geometry import Array, largest_rectangle, low_pass
 from ppcn.rig.camera import Pose, load_pose, pixel_grid
 
 STEP = 4
-WINDOW, REACH, MIN_NCC, MIN_DEVIATION = 100, 5, 0.9, 3.0
+WINDOW, MAX_SHIFT, MIN_NCC, MIN_DEVIATION = 100, 5, 0.9, 3.0
 # A mapping under which a smaller share of the windows matches is wrong.
 WRONG = 0.05
 STORED = "stored"
@@ -69,7 +69,7 @@ class Mapping:
     phone_size: Size
     crop: tuple[int, int, int, int] = (0, 0, 0, 0)
 
-    def to_dslr(self, points: Array) -> Array:
+    def to_reference(self, points: Array) -> Array:
         """Map phone pixels (..., 2) to reference pixels."""
         return self.grid.to_reference(points)
 
@@ -98,9 +98,9 @@ def align_one(route: Route, pair: Pair) -> Aligned:
     """Time a route on a pair, files read included."""
     start = processor_seconds()
     try:
-        to_reference = route.align(pair.phone, pair.dslr)
-    except Refused as refusal:
-        return Aligned(pair.stem, processor_seconds() - start, None, str(refusal))
+        to_reference = route.align(pair.phone, pair.reference)
+    except Rejected as rejection:
+        return Aligned(pair.stem, processor_seconds() - start, None, str(rejection))
     seconds = processor_seconds() - start
     size = size_of(read_photo(pair.phone))
     nodes = to_reference(grid_points(size, STEP)).astype(np.float32)
@@ -159,8 +159,8 @@ def judge(phone: Array, reference: Array, mapping: Mapping) -> tuple[int, list[f
         The windows inside the overlap, and the shift in px of those that match.
     """
     grey, (width, height) = luminance(phone), mapping.phone_size
-    xs, ys = (np.arange(-REACH, n + REACH, dtype=float) for n in (width, height))
-    where = mapping.to_dslr(np.stack(np.meshgrid(xs, ys), axis=-1))
+    xs, ys = (np.arange(-MAX_SHIFT, n + MAX_SHIFT, dtype=float) for n in (width, height))
+    where = mapping.to_reference(np.stack(np.meshgrid(xs, ys), axis=-1))
     source = low_pass(luminance(reference), magnification(where))
     edge = cv2.BORDER_REPLICATE
     coordinates = where.astype(np.float32)
@@ -169,8 +169,8 @@ def judge(phone: Array, reference: Array, mapping: Mapping) -> tuple[int, list[f
     total, shifts = 0, []
     for y in range(0, height - WINDOW + 1, WINDOW):
         for x in range(0, width - WINDOW + 1, WINDOW):
-            area = np.s_[y : y + WINDOW + 2 * REACH, x : x + WINDOW + 2 * REACH]
-            if inside[area][REACH:-REACH, REACH:-REACH].all():
+            area = np.s_[y : y + WINDOW + 2 * MAX_SHIFT, x : x + WINDOW + 2 * MAX_SHIFT]
+            if inside[area][MAX_SHIFT:-MAX_SHIFT, MAX_SHIFT:-MAX_SHIFT].all():
                 total += 1
                 shifts += search(grey[y : y + WINDOW, x : x + WINDOW], warped[area])
     return total, shifts
@@ -181,7 +181,7 @@ def search(window: Array, area: Array) -> list[float]:
     if window.std() < MIN_DEVIATION:
         return []
     _, best, _, (x, y) = cv2.minMaxLoc(cv2.matchTemplate(area, window, cv2.TM_CCOEFF_NORMED))
-    return [float(np.hypot(x - REACH, y - REACH))] if best > MIN_NCC else []
+    return [float(np.hypot(x - MAX_SHIFT, y - MAX_SHIFT))] if best > MIN_NCC else []
 
 
 def score(route: str, pairs: list[Pair], root: Path, phone: str) -> dict[str, Any]:
@@ -196,16 +196,16 @@ def score(route: str, pairs: list[Pair], root: Path, phone: str) -> dict[str, An
     cv2.setNumThreads(1)
     row: dict[str, Any] = {"route": route, "pairs": len(pairs), "wrong": [], "refused": {}}
     windows, shifts, errors = 0, [], []
-    for pair, found in zip(pairs, results, strict=True):
-        if found.mapping is None:
-            row["refused"][pair.stem] = found.reason
+    for pair, result in zip(pairs, results, strict=True):
+        if result.mapping is None:
+            row["refused"][pair.stem] = result.reason
             continue
-        total, moved = judge(read_photo(pair.phone), read_photo(pair.dslr), found.mapping)
+        total, moved = judge(read_photo(pair.phone), read_photo(pair.reference), result.mapping)
         windows, shifts = windows + total, shifts + moved
         if len(moved) <= WRONG * total:
             row["wrong"].append(pair.stem)
         else:
-            errors += true_errors(root, phone, pair.stem, found.mapping)
+            errors += true_errors(root, phone, pair.stem, result.mapping)
     row["aligned"] = len(pairs) - len(row["wrong"]) - len(row["refused"])
     row |= {"kept": len(shifts), "windows": windows, "shift_px": spread(shifts)}
     row |= {"error_px": spread(errors), "seconds": float(np.median([r.seconds for r in results]))}
@@ -225,9 +225,9 @@ def true_errors(root: Path, phone: str, stem: str, mapping: Mapping) -> list[flo
 
 def true_crop(pose: Pose, reference: Pose, step: int = 4) -> tuple[int, int, int, int]:
     """The largest upright rectangle of phone pixels that the reference camera saw too."""
-    there = reference.from_scene(pose.to_scene(pixel_grid(pose.size, step)))
-    seen = ((there >= 0) & (there <= np.array(reference.size) - 1)).all(axis=-1)
-    x0, y0, x1, y1 = (edge * step for edge in largest_rectangle(seen))
+    points = reference.from_scene(pose.to_scene(pixel_grid(pose.size, step)))
+    valid_mask = ((points >= 0) & (points <= np.array(reference.size) - 1)).all(axis=-1)
+    x0, y0, x1, y1 = (edge * step for edge in largest_rectangle(valid_mask))
     return x0, y0, x1, y1
 
 

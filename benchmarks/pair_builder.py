@@ -31,7 +31,7 @@ import typer
 from ppcn.dataset.pairs import find_pairs
 from ppcn.params import Params
 from ppcn.photos.decode import list_photos, read_photo
-from ppcn.registration.geometry import OK
+from ppcn.registration.alignment import Alignment
 from ppcn.registration.register import align_pair
 from ppcn.rig.camera import place_camera, random_stream, record
 
@@ -158,22 +158,22 @@ def strangers(root: Folder, phone: str = "iphone", reference: str = "canon") -> 
     params = Params.load(PARAMS).align
     pairs = find_pairs(root, phone, reference)[0]
     phones = [read_photo(pair.phone) for pair in pairs]
-    found: Counter[str] = Counter()
+    verdicts: Counter[str] = Counter()
     for shift in range(1, -(-60 // len(pairs)) + 1):
-        for here, pair in enumerate(pairs):
-            other = read_photo(pairs[(here + shift) % len(pairs)].dslr)
-            found[f"other photo: {_verdict(align_pair(phones[here], other, params).status)}"] += 1
+        for number, pair in enumerate(pairs):
+            other = read_photo(pairs[(number + shift) % len(pairs)].reference)
+            verdicts[f"other photo: {_verdict(align_pair(phones[number], other, params))}"] += 1
             if shift == 1:
-                own = read_photo(pair.dslr)
+                own = read_photo(pair.reference)
                 for name, turned in (("mirrored", own[:, ::-1]), ("upside down", own[::-1])):
-                    status = align_pair(phones[here], turned.copy(), params).status
-                    found[f"{name}: {_verdict(status)}"] += 1
-    for line, number in sorted(found.items()):
-        print(f"{number:4} {line}")
+                    alignment = align_pair(phones[number], turned.copy(), params)
+                    verdicts[f"{name}: {_verdict(alignment)}"] += 1
+    for line, count in sorted(verdicts.items()):
+        print(f"{count:4} {line}")
 
 
-def _verdict(status: str) -> str:
-    return "ACCEPTED" if status == OK else "refused"
+def _verdict(alignment: Alignment) -> str:
+    return "ACCEPTED" if alignment.is_accepted else "rejected"
 
 
 if __name__ == "__main__":

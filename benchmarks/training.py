@@ -36,7 +36,8 @@ from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
 from pipeline.__main__ import ALLOCATOR
-from ppcn.dataset.patch_set import open_crops, open_patches
+from ppcn.dataset.patch_set import open_patches
+from ppcn.dataset.sr_set import open_crops
 from ppcn.networks.devices import place
 from ppcn.networks.ppcn import Student, Teacher
 from ppcn.networks.ppcn_sr import SuperResolver

@@ -46,7 +46,7 @@ def worker_count(wanted: int | None, bytes_per_worker: int) -> tuple[int, str | 
         return number, None
     return number, (
         f"{number} x {bytes_per_worker / 1e9:.1f} GB may not fit into {free / 1e9:.1f} GB of free "
-        "memory; " + ("fewer --workers need less" if number > 1 else "free some if the run fails")
+        "memory; " + ("fewer workers need less" if number > 1 else "free some if the run fails")
     )
 
 

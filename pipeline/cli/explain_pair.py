@@ -1,16 +1,18 @@
-"""Show how one photo pair is judged, as pictures."""
+"""How one photo pair is accepted or rejected, step by step, as pictures."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import typer
 
-from ppcn.dataset.extract import KEPT, cut_patches
+from ppcn.dataset.alignment_set import status_of
+from ppcn.dataset.extract import Window, cut_patches
+from ppcn.dataset.gates import MEANING, REJECTIONS, Outcome
 from ppcn.dataset.pairs import Pair
 from ppcn.errors import UserError, nearest
 from ppcn.params import Params
 from ppcn.photos.decode import read_photo, write_photo
-from ppcn.registration.geometry import OK
 from ppcn.registration.register import examine_pair
 from ppcn.report.pair_overview import explanation
 
@@ -25,19 +27,25 @@ def explain_pair(stem: str, pairs: Sequence[Pair], params: Params, folder: Path)
     if pair is None:
         near = nearest(stem, [pair.stem for pair in pairs])
         raise UserError(f"--explain {stem}: no such pair; the nearest is '{near}'")
-    phone, dslr = read_photo(pair.phone), read_photo(pair.dslr)
-    found, evidence = examine_pair(phone, dslr, params.align)
-    windows = cut_patches(phone, dslr, found, params.patches)[1] if found.status == OK else []
-    pictures = explanation(phone, dslr, found, evidence, windows, params.patches.size)
+    phone, reference = read_photo(pair.phone), read_photo(pair.reference)
+    alignment, evidence = examine_pair(phone, reference, params.align)
+    windows: list[Window] = []
+    if alignment.is_accepted:
+        _, windows = cut_patches(phone, reference, alignment, params.patches)
+    pictures = explanation(phone, reference, alignment, evidence, windows, params.patches.size)
     for old in (folder / stem).glob("*.png"):
         old.unlink()
     for name, picture in pictures.items():
         path = folder / stem / f"{name}.png"
         write_photo(path, picture)
         typer.echo(path)
+    outcomes = Counter(window.outcome for window in windows)
     typer.echo(
-        f"{stem}: {found.status}; {found.matches} matches, {found.inliers} on one homography, "
-        f"residual {found.residual_px:.2f} px, agreement {found.agreement:.0%}, "
-        f"overlap {found.overlap():.0%}, {sum(w.outcome == KEPT for w in windows)} of "
-        f"{len(windows)} windows kept"
+        f"{stem}: {status_of(alignment)}; {alignment.matches} matches, "
+        f"{alignment.inliers} on one homography, residual {alignment.residual_px:.2f} px, "
+        f"agreement {alignment.agreement:.0%}, overlap {alignment.overlap():.0%}, "
+        f"{outcomes[Outcome.KEPT]} of {len(windows)} windows kept"
     )
+    for outcome in REJECTIONS:
+        if outcomes[outcome]:
+            typer.echo(f"{outcomes[outcome]} windows {outcome}: {MEANING[outcome]}")

@@ -8,7 +8,7 @@ import torch
 import typer
 
 from pipeline.cli.training_run import Result, run_training
-from ppcn.dataset.patch_set import open_crops, read_photos
+from ppcn.dataset.sr_set import open_crops, read_photos
 from ppcn.files.artifacts import provenance
 from ppcn.networks import NETWORKS
 from ppcn.params import Params, SharpenerTraining, SharpeningLoss

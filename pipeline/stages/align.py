@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import typer
 
 from pipeline.cli.options import (
@@ -19,119 +18,109 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.processes import Cluster, Workers, process_count
 from pipeline.cli.progress import showing
-from ppcn.dataset.alignment_set import AlignmentWriter, create_alignments, open_alignments
-from ppcn.dataset.pairs import Pair, find_pairs, memory_of
+from ppcn.dataset.alignment_set import create_alignments
+from ppcn.dataset.pairs import find_pairs, memory_of
 from ppcn.errors import UserError
 from ppcn.files.artifacts import write_csv, write_json
-from ppcn.jobs.align_pair import Aligned, AlignTask, align_files
+from ppcn.jobs.align_pair import AlignmentMerger, AlignTask, align_files
 from ppcn.jobs.cache import scratch_for
 from ppcn.jobs.pool import run_in_order
-from ppcn.registration.geometry import OK, Alignment
+
+Out = Annotated[
+    Path | None, typer.Option(help="Alignment file to write; by default data/aligned/PHONE.h5.")
+]
+Metrics = Annotated[
+    Path | None,
+    typer.Option(
+        help="Metrics file to write, and beside it a table of the pairs as .csv; "
+        "by default metrics/align/PHONE.json."
+    ),
+]
+PairBy = Annotated[
+    str | None,
+    typer.Option(
+        help="How photos are paired: 'stem' by file name, 'time' by capture time, or a CSV file "
+        "that lists the pairs; by default as data.pair_by says."
+    ),
+]
+Explain = Annotated[
+    str | None,
+    typer.Option(
+        metavar="STEM",
+        help="Align only this pair, and show in pictures under report/explain why it is accepted "
+        "or rejected.",
+    ),
+]
 
 
 def align(
     phone: Phone,
     root: Root = None,
     reference: Reference = None,
-    out: Annotated[Path | None, typer.Option(help="data/aligned/PHONE.h5 by default.")] = None,
-    metrics: Annotated[
-        Path | None, typer.Option(help="metrics/align/PHONE.json by default.")
-    ] = None,
-    pair_by: Annotated[
-        str | None, typer.Option(help="stem, time or a CSV file; data.pair_by by default.")
-    ] = None,
-    explain: Annotated[
-        str | None,
-        typer.Option(metavar="STEM", help="Only show how this pair is judged, as pictures."),
-    ] = None,
+    out: Out = None,
+    metrics: Metrics = None,
+    pair_by: PairBy = None,
+    explain: Explain = None,
     workers: Workers = None,
     cluster: Cluster = None,
     params_file: ParamsFile = None,
 ) -> None:
-    """Find homography, local displacement and common crop of every photo pair."""
+    """Find where the pixels of a phone's photos lie on the better camera's photos.
+
+    Each pair gets a homography, a local displacement and the part that both photos show. A pair
+    that cannot be aligned is rejected with the reason, and the run goes on.
+    """
     params = load_params(params_file)
     check_phone(params, phone, root)
     root, reference = root or Path(params.data.root), reference or params.data.reference
     out = out or Path(f"data/aligned/{phone}.h5")
+    metrics = metrics or Path(f"metrics/align/{phone}.json")
     if cluster:
         root, out = root.absolute(), out.absolute()
-    data = params.data
-    pairs, unpaired = find_pairs(
-        root, phone, reference, pair_by or data.pair_by, data.pair_tolerance, data.clock_offset
-    )
+    by, tolerance = pair_by or params.data.pair_by, params.data.pair_tolerance
+    pairs, unpaired = find_pairs(root, phone, reference, by, tolerance, params.data.clock_offset)
     if explain:
         from pipeline.cli.explain_pair import explain_pair
 
         explain_pair(explain, pairs, params, Path("report/explain") / phone)
         return
-    metrics = metrics or Path(f"metrics/align/{phone}.json")
     check_outputs(out, metrics)
     attributes = {"phone": phone, "reference": reference, "params": params.align.model_dump()}
-    rows = []
-    earlier = 0
-    with showing(f"align {phone}") as report, scratch_for(out) as scratch:
+    with scratch_for(out) as scratch:
         tasks = [AlignTask(pair, root, params.align, scratch) for pair in pairs]
-        processes = process_count(workers, cluster, memory_of(pairs))
-        with (
-            create_alignments(out, root, attributes) as writer,
-            closing(run_in_order(align_files, tasks, processes, cluster)) as results,
-        ):
-            for pair, result in zip(pairs, results, strict=True):
-                rows.append(_row(pair.stem, _take(result, pair, writer)))
-                earlier += result.was_there
-                report(len(rows), len(pairs), {})
-            refused = {row["stem"]: row["status"] for row in rows if row["status"] != OK}
-            _tell(refused, unpaired, earlier)
-            if len(refused) == len(pairs):
-                raise UserError(
-                    f"{root}: none of {len(pairs)} pairs could be aligned; see the reasons above"
-                )
-        write_csv(metrics.with_suffix(".csv"), rows)
-        write_json(metrics, _summary(rows, refused, unpaired))
-    typer.echo(f"aligned {len(pairs) - len(refused)} of {len(pairs)} pairs")
+        with create_alignments(out, root, attributes) as writer:
+            merger = AlignmentMerger(writer)
+            _align_all(tasks, merger, f"align {phone}", workers, cluster)
+            _echo_what_is_not_used(merger, unpaired)
+            if len(merger.rejections) == len(pairs):
+                raise UserError(f"{root}: none of {len(pairs)} pairs could be aligned; see above")
+        summary = merger.summary(unpaired)
+        write_csv(metrics.with_suffix(".csv"), merger.rows)
+        write_json(metrics, summary)
+    typer.echo(f"aligned {summary['aligned']} of {summary['pairs']} pairs")
 
 
-def _take(result: Aligned, pair: Pair, writer: AlignmentWriter) -> Alignment:
-    """Store what became of a pair."""
-    if result.shard is None:
-        found, digests = Alignment(result.reason, (0, 0), (0, 0)), ["", ""]
-    else:
-        with open_alignments(result.shard) as one:
-            found, digests = one[pair.stem], one.digests(pair.stem)
-    writer.add(pair, found, digests)
-    return found
+def _align_all(
+    tasks: list[AlignTask],
+    merger: AlignmentMerger,
+    title: str,
+    workers: int | None,
+    cluster: str | None,
+) -> None:
+    processes = process_count(workers, cluster, memory_of([task.pair for task in tasks]))
+    with (
+        showing(title) as report,
+        closing(run_in_order(align_files, tasks, processes, cluster)) as results,
+    ):
+        for done, (task, result) in enumerate(zip(tasks, results, strict=True), start=1):
+            merger.add(task.pair, result)
+            report(done, len(tasks), {})
 
 
-def _tell(refused: Mapping[str, str], unpaired: Mapping[str, str], earlier: int) -> None:
-    if earlier:
-        typer.echo(f"{earlier} pairs had been done by an earlier run")
-    for stem, reason in refused.items():
-        typer.echo(f"refused {stem}: {reason}")
+def _echo_what_is_not_used(merger: AlignmentMerger, unpaired: Mapping[str, str]) -> None:
+    if merger.cached:
+        typer.echo(f"{merger.cached} pairs had been done by an earlier run")
+    for stem, rejection in merger.rejections.items():
+        typer.echo(f"rejected {stem}: {rejection.sentence}")
     for file, reason in unpaired.items():
         typer.echo(f"unpaired {file}: {reason}")
-
-
-def _row(stem: str, found: Alignment) -> dict[str, Any]:
-    return {
-        "stem": stem,
-        "status": found.status,
-        "matches": found.matches,
-        "inliers": found.inliers,
-        "residual_px": found.residual_px,
-        "agreement": found.agreement,
-        "overlap": found.overlap(),
-    }
-
-
-def _summary(
-    rows: list[dict[str, Any]], refused: Mapping[str, str], unpaired: Mapping[str, str]
-) -> dict[str, Any]:
-    good = [row for row in rows if row["status"] == OK]
-    figures = ("inliers", "residual_px", "agreement", "overlap")
-    return {
-        "pairs": len(rows),
-        "aligned": len(good),
-        "refused": refused,
-        "unpaired": unpaired,
-        **{f"median_{name}": float(np.median([row[name] for row in good])) for name in figures},
-    }

@@ -7,7 +7,7 @@ import typer
 
 from pipeline.cli.options import ParamsFile, load_params
 from pipeline.cli.progress import counted, showing
-from ppcn.dataset.patch_set import count_photos, read_photos
+from ppcn.dataset.sr_set import count_photos, read_photos
 from ppcn.evaluation.protocols import bicubic, run_upscaler, score_superres
 from ppcn.files.artifacts import provenance, write_json
 from ppcn.networks.ppcn_sr import SuperResolver

@@ -1,4 +1,4 @@
-"""Stage `rig`: what a DSLR and each phone would have recorded of the sample scenes."""
+"""Stage `rig`: what the reference camera and each phone would record of the sample scenes."""
 
 import shutil
 import tempfile
@@ -22,12 +22,19 @@ BYTES_PER_SCENE = 1_000_000_000
 
 
 def rig(
-    out: Annotated[Path, typer.Option(help="Folder to make.")] = Path("data/rig"),
-    scenes: Annotated[Path, typer.Option(help="Folder of scenes.")] = Path("data/sample"),
+    out: Annotated[
+        Path, typer.Option(help="Folder to write; what an earlier run left in it is replaced.")
+    ] = Path("data/rig"),
+    scenes: Annotated[Path, typer.Option(help="Folder of the scenes, as photos.")] = Path(
+        "data/sample"
+    ),
     workers: Workers = None,
     params_file: ParamsFile = None,
 ) -> None:
-    """Render photo pairs with known geometry from the sample scenes."""
+    """Render photo pairs whose geometry is known exactly from the sample scenes.
+
+    Each scene is photographed by the virtual cameras of params.yaml, the reference and the phones.
+    """
     params = load_params(params_file)
     reference = Path(params.data.reference).name
     cameras = {reference: params.rig.reference}

@@ -10,8 +10,9 @@ import typer
 
 from pipeline.cli.options import ParamsFile, PatchesFile, Root, load_params
 from pipeline.cli.progress import Report, counted, showing
-from ppcn.dataset.patch_set import PatchSet, count_photos, open_patches, read_photos
+from ppcn.dataset.patch_set import PatchSet, open_patches
 from ppcn.dataset.splits import TEST
+from ppcn.dataset.sr_set import count_photos, read_photos
 from ppcn.errors import UserError
 from ppcn.evaluation.metrics import pirm_scores
 from ppcn.evaluation.protocols import (

@@ -14,15 +14,19 @@ from ppcn.files.artifacts import create_hdf5
 
 def import_dped(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR", help="DPED's folder of one phone, or the one above.")
+        Path,
+        typer.Argument(metavar="DIR", help="DPED's folder of this phone, or the folder above it."),
     ],
     phone: Phone,
-    out: Annotated[Path | None, typer.Option(help="data/dped/PHONE.h5 by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Patch set to write; by default data/dped/PHONE.h5.")
+    ] = None,
     params_file: ParamsFile = None,
 ) -> None:
-    """Read DPED's training_data and test_data folders into one patch set.
+    """Turn DPED's released patches of one phone into a patch set.
 
-    Train on it with: dvc exp run -S data.patches=data/dped
+    Its folders training_data and test_data are read. Train on the result with:
+    dvc exp run -S data.patches=data/dped
     """
     params = load_params(params_file)
     pairs = find_released_pairs(folder, phone, params.data.reference)

@@ -2,7 +2,8 @@
 
 Each group holds the datasets `homography` (3, 3), `displacement` (rows, columns, 2) float16 and
 `crop`, the other fields of an Alignment as attributes, and as `phone_file` and `dslr_file` the
-photos, relative to the folder of photo folders where they lie in it, with the digests of both.
+photos, relative to the folder of photo folders where they lie in it, with the digests of both. The
+attribute `status` is "ok", or the sentence of a rejection whose reason is the attribute `reason`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,12 +15,19 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ppcn.dataset.pairs import Pair
-from ppcn.errors import FileError, FileKind
+from ppcn.dataset.pairs import Pair, photo_digest
+from ppcn.errors import FileError, FileKind, UserError
 from ppcn.files.artifacts import create_hdf5, open_hdf5
-from ppcn.registration.geometry import OK, Alignment
+from ppcn.registration.alignment import Alignment
+from ppcn.registration.gates import Rejection, RejectionReason
 
+OK = "ok"
 NUMBERS = ("matches", "inliers", "residual_px", "agreement", "step")
+
+
+def status_of(alignment: Alignment) -> str:
+    """What files and tables say of a pair: "ok", or the sentence of its rejection."""
+    return alignment.rejection.sentence if alignment.rejection else OK
 
 
 class AlignmentWriter:
@@ -29,26 +37,28 @@ class AlignmentWriter:
         self.file = file
         self.root = root
 
-    def add(self, pair: Pair, found: Alignment, digests: Sequence[str]) -> None:
+    def add(self, pair: Pair, alignment: Alignment, digests: Sequence[str]) -> None:
         """Store the geometry of one pair; no pixels are stored.
 
         Args:
             pair: the photos.
-            found: their alignment.
-            digests: of the phone's photo and the DSLR's; empty where they cannot be read.
+            alignment: their alignment.
+            digests: of the two photos; empty where they cannot be read.
         """
         group = self.file.create_group(pair.stem)
-        group["homography"] = found.homography.astype(np.float64)
-        fields = np.asarray(found.displacement, np.float16)
+        group["homography"] = alignment.homography.astype(np.float64)
+        fields = np.asarray(alignment.displacement, np.float16)
         packing = {"compression": "gzip", "shuffle": True} if fields.size else {}
         group.create_dataset("displacement", data=fields, **packing)
-        group["crop"] = np.array(found.crop, np.int64)
-        group.attrs["status"] = found.status
+        group["crop"] = np.array(alignment.crop, np.int64)
+        group.attrs["status"] = status_of(alignment)
+        if alignment.rejection:
+            group.attrs["reason"] = alignment.rejection.reason.value
         for name in NUMBERS:
-            group.attrs[name] = getattr(found, name)
-        group.attrs["phone_size"] = np.array(found.phone_size, np.int64)
-        group.attrs["dslr_size"] = np.array(found.dslr_size, np.int64)
-        for name, path in (("phone_file", pair.phone), ("dslr_file", pair.dslr)):
+            group.attrs[name] = getattr(alignment, name)
+        group.attrs["phone_size"] = np.array(alignment.phone_size, np.int64)
+        group.attrs["dslr_size"] = np.array(alignment.reference_size, np.int64)
+        for name, path in (("phone_file", pair.phone), ("dslr_file", pair.reference)):
             inside = path.is_relative_to(self.root)
             group.attrs[name] = str(path.relative_to(self.root) if inside else path)
         group.attrs["sha256"] = list(digests)
@@ -82,43 +92,82 @@ class AlignmentSet:
         return str(self._file.attrs["reference"])
 
     @cached_property
-    def status(self) -> dict[str, str]:
-        """By stem, the reason of refusal or "ok" (geometry.OK)."""
+    def rejections(self) -> dict[str, Rejection | None]:
+        """By stem, why the pair must not be used; None if it may."""
         try:
-            return {stem: str(group.attrs["status"]) for stem, group in self._file.items()}
+            return {stem: _rejection(group) for stem, group in self._file.items()}
         except (KeyError, AttributeError):
             raise self._foreign() from None
 
     @property
     def aligned(self) -> list[str]:
         """Stems of the pairs that may be used."""
-        return [stem for stem, status in self.status.items() if status == OK]
+        return [stem for stem, rejection in self.rejections.items() if rejection is None]
 
     def __getitem__(self, stem: str) -> Alignment:
         """The alignment of one pair."""
         try:
             group = self._file[stem]
             values = {name: group.attrs[name].item() for name in NUMBERS}
-            for name in ("phone_size", "dslr_size"):
-                values[name] = tuple(group.attrs[name].tolist())
+            values["phone_size"] = tuple(group.attrs["phone_size"].tolist())
+            values["reference_size"] = tuple(group.attrs["dslr_size"].tolist())
             values["homography"] = group["homography"][()]
             values["displacement"] = group["displacement"][()].astype(np.float32)
             values["crop"] = tuple(group["crop"][()].tolist())
-            return Alignment(str(group.attrs["status"]), **values)
+            return Alignment(rejection=_rejection(group), **values)
         except (KeyError, AttributeError):
             raise self._foreign() from None
 
     def pair(self, stem: str, root: Path) -> Pair:
-        """The photos of one pair, under the folder of photo folders."""
+        """The photos of one pair, under the folder of photo folders.
+
+        They need not be the ones that were aligned; `unchanged_pair` makes sure of that.
+        """
         files = (root / str(self._file[stem].attrs[name]) for name in ("phone_file", "dslr_file"))
         return Pair(stem, *files)
 
     def digests(self, stem: str) -> list[str]:
-        """The digests of the photos that were aligned."""
+        """The SHA-256 of the photos that were aligned: the phone's and the reference camera's."""
         return [str(digest) for digest in self._file[stem].attrs["sha256"]]
+
+    def unchanged_pair(self, stem: str, root: Path) -> Pair:
+        """The photos of one pair, which are the ones that were aligned.
+
+        Raises:
+            UserError: a photo cannot be read, or was changed since.
+        """
+        pair = self.pair(stem, root)
+        for path, digest in zip(pair.photos, self.digests(stem), strict=True):
+            _check_unchanged(path, digest)
+        return pair
+
+    def phone_photo(self, stem: str, root: Path) -> Path:
+        """The phone's photo of one pair, which is the one that was aligned.
+
+        Raises:
+            UserError: it cannot be read, or was changed since.
+        """
+        path = self.pair(stem, root).phone
+        _check_unchanged(path, self.digests(stem)[0])
+        return path
 
     def _foreign(self) -> FileError:
         return FileError(self.path, FileKind.ALIGNMENTS, "not an alignment file")
+
+
+def _check_unchanged(path: Path, digest: str) -> None:
+    if photo_digest(path) != digest:
+        raise UserError(f"{path}: changed since it was aligned; align it again")
+
+
+def _rejection(group: h5py.Group) -> Rejection | None:
+    """The rejection that a group holds."""
+    status = str(group.attrs["status"])
+    if status == OK:
+        return None
+    reason = str(group.attrs.get("reason", RejectionReason.UNKNOWN))
+    known = reason in [*RejectionReason]
+    return Rejection(RejectionReason(reason) if known else RejectionReason.UNKNOWN, status)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def find_released_pairs(folder: Path, phone: str, reference: str) -> list[Releas
     Args:
         folder: the phone's folder of the release, or the one above it.
         phone: the phone's folder name.
-        reference: the camera's folder name.
+        reference: the reference camera's folder name.
 
     Raises:
         UserError: a folder is missing, or a patch has no partner.
@@ -70,9 +70,9 @@ def read_released_patch(released: ReleasedPair, size: int) -> Patch:
     Raises:
         UserError: a file is damaged or not `size` px high and wide.
     """
-    phone, camera = (read_photo(path) for path in (released.pair.phone, released.pair.dslr))
-    for path, patch in ((released.pair.phone, phone), (released.pair.dslr, camera)):
+    phone, reference = (read_photo(path) for path in (released.pair.phone, released.pair.reference))
+    for path, patch in ((released.pair.phone, phone), (released.pair.reference, reference)):
         if patch.shape != (size, size, 3):
             height, width = patch.shape[:2]
             raise UserError(f"{path}: is {width}x{height} px, not the {size} of patches.size")
-    return Patch(phone, camera, (-1, -1), (0.0, 0.0), 0.0, correlation(phone, camera))
+    return Patch(phone, reference, (-1, -1), (0.0, 0.0), 0.0, correlation(phone, reference))

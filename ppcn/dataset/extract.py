@@ -1,8 +1,8 @@
 """Matching patches of an aligned pair, by cross-correlation (DPED section 2).
 
-Windows that do not overlap are laid over the phone's photo. Around each one the DSLR's photo is
-searched by shift and rotation; the patch is then warped once from the original file. The phone's
-pixels are never resampled.
+Windows that do not overlap tile the phone's photo. Around each one the reference photo is searched
+by shift and rotation; the patch is then warped once from the original file. The phone's pixels are
+never resampled.
 """
 
 from dataclasses import dataclass
@@ -11,35 +11,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ppcn.dataset.gates import Outcome, check_contrast, check_overlap, check_patch, check_search
 from ppcn.dataset.grid import place_windows
 from ppcn.dataset.patch_set import Patch
 from ppcn.params import Patches
 from ppcn.photos.color import luminance
 from ppcn.photos.decode import Photo
-from ppcn.registration.geometry import Alignment, Array, inside, low_pass, size_of, square_centres
+from ppcn.registration.alignment import Alignment
+from ppcn.registration.geometry import Array, inside, low_pass, size_of, square_centres
 
-# Grey levels: a closer pair is one image twice, not two cameras.
-SAME_IMAGE = 1.0
-# All three channels from here on are a blown highlight.
-BLOWN = 250
-# A second peak nearly as high as the best one is a repetition if correlation sinks between them.
-CLOSE, VALLEY = 0.02, 0.05
-# Correlation that falls by less over the whole search is a gradient's: a sky matches anywhere.
-FEATURELESS = 0.02
-# The most by which turning a window, and warping it exactly, are expected to lift correlation.
-TURNING_GAIN, WARPING_GAIN = 0.1, 0.03
+# The most by which turning a window is expected to lift correlation.
+TURNING_GAIN = 0.1
 STRIPE = 256
-KEPT = "kept"
-REASONS = (
-    "outside_overlap",
-    "flat",
-    "blown_highlights",
-    "low_correlation",
-    "shift_at_limit",
-    "repeated_texture",
-    "identical",
-    "duplicate",
-)
 
 
 @dataclass(frozen=True)
@@ -48,35 +31,35 @@ class Window:
 
     Attributes:
         xy: top-left corner in phone pixels.
-        outcome: "kept" or one of REASONS.
-        ncc: correlation where it was found best; 0 where none was computed.
+        outcome: whether it was kept, or why not.
+        ncc: correlation at the best position; 0 where none was computed.
     """
 
     xy: tuple[int, int]
-    outcome: str
+    outcome: Outcome
     ncc: float
 
 
 def cut_patches(
-    phone: Photo, dslr: Photo, alignment: Alignment, params: Patches
+    phone: Photo, reference: Photo, alignment: Alignment, params: Patches
 ) -> tuple[list[Patch], list[Window]]:
     """Cut every acceptable window of a pair.
 
     Args:
         phone: (H, W, 3) uint8 RGB.
-        dslr: (H', W', 3) uint8 RGB.
-        alignment: the pair's geometry, with status "ok".
+        reference: (H', W', 3) uint8 RGB.
+        alignment: the pair's geometry, accepted.
         params: the `patches` group of params.yaml.
 
     Returns:
         The patches in reading order, and what became of every window.
     """
-    cutter = _Cutter(phone, low_pass(dslr, alignment.dslr_scale()), alignment, params)
+    cutter = _Cutter(phone, low_pass(reference, alignment.reference_scale()), alignment, params)
     kept: list[Patch] = []
     windows: list[Window] = []
-    m, seen = cutter.margin, cutter.seen
-    laid = cutter.laid[m : m + seen.shape[0], m : m + seen.shape[1]]
-    for xy in place_windows(cutter.phone_grey, laid, seen, alignment.crop, params):
+    m, valid_mask = cutter.margin, cutter.valid_mask
+    warped = cutter.warped[m : m + valid_mask.shape[0], m : m + valid_mask.shape[1]]
+    for xy in place_windows(cutter.phone_grey, warped, valid_mask, alignment.crop, params):
         patch, window = cutter.cut(xy)
         windows.append(window)
         if patch:
@@ -104,112 +87,100 @@ class _Position:
 class _Cutter:
     """A pair whose windows are cut one after another."""
 
-    def __init__(self, phone: Photo, dslr: Photo, alignment: Alignment, params: Patches) -> None:
-        self.phone, self.dslr, self.alignment, self.params = phone, dslr, alignment, params
+    def __init__(
+        self, phone: Photo, reference: Photo, alignment: Alignment, params: Patches
+    ) -> None:
+        self.phone, self.reference, self.alignment, self.params = (
+            phone,
+            reference,
+            alignment,
+            params,
+        )
         self.phone_grey = luminance(phone)
         self.margin = params.max_shift + 1
-        self.laid, self.seen = lay_over(luminance(dslr), alignment, self.margin)
+        self.warped, self.valid_mask = warp_to_phone(luminance(reference), alignment, self.margin)
 
     def cut(self, xy: tuple[int, int]) -> tuple[Patch | None, Window]:
         """One window: the patch if it is accepted, and what became of it."""
         (x, y), size = xy, self.params.size
-        if self.phone_grey[y : y + size, x : x + size].std() < self.params.min_deviation:
-            return None, Window(xy, "flat", 0)
-        found = self._search(x, y)
-        best = max(found, key=lambda position: position.score)
-        if reason := self._doubt(best):
-            return None, Window(xy, reason, best.score)
-        # Turning the laid-over photo blurs it, which flatters its score: the warped patch decides.
+        if rejection := check_contrast(self.phone_grey[y : y + size, x : x + size], self.params):
+            return None, Window(xy, rejection, 0)
+        positions = self._search(x, y)
+        best = max(positions, key=lambda position: position.score)
+        if rejection := check_search(best.scores, best.shift, self.params):
+            return None, Window(xy, rejection, best.score)
+        # Turning the warped photo blurs it, which flatters its score: the patch decides.
         candidates = [best]
-        if best is not found[0] and not self._doubt(found[0]):
-            candidates.append(found[0])
-        patches = [self._warped(xy, position) for position in candidates]
+        straight = positions[0]
+        if best is not straight and not check_search(straight.scores, straight.shift, self.params):
+            candidates.append(straight)
+        patches = [self._warp_patch(xy, position) for position in candidates]
         patch = max(filter(None, patches), key=lambda p: p.ncc, default=None)
         if patch is None:
-            return None, Window(xy, "outside_overlap", 0)
-        fault = self._fault(patch)
-        return (None if fault else patch), Window(xy, fault or KEPT, patch.ncc)
+            return None, Window(xy, Outcome.OUTSIDE_OVERLAP, 0)
+        rejection = check_patch(patch.phone, patch.reference, patch.ncc, self.params)
+        return (None if rejection else patch), Window(xy, rejection or Outcome.KEPT, patch.ncc)
 
-    def _doubt(self, position: _Position) -> str:
-        """Why the search does not settle where the window lies; empty if it does."""
-        if position.score <= self.params.min_ncc - WARPING_GAIN:
-            return "low_correlation"
-        if not _has_features(position.scores):
-            return "flat"
-        if np.abs(position.shift).max() > self.params.max_shift:
-            return "shift_at_limit"
-        return "" if _stands_alone(position.scores) else "repeated_texture"
-
-    def _warped(self, xy: tuple[int, int], position: _Position) -> Patch | None:
-        """The patch at a position, unless the DSLR does not see all of it."""
+    def _warp_patch(self, xy: tuple[int, int], position: _Position) -> Patch | None:
+        """The patch at a position, unless the reference camera does not see all of it."""
         (x, y), size, shift = xy, self.params.size, position.shift
-        where = self.alignment.to_dslr(window_points(x, y, size, shift, position.rotation))
-        if not inside(where, size_of(self.dslr)).all():
+        where = self.alignment.to_reference(window_points(x, y, size, shift, position.rotation))
+        if check_overlap(where, size_of(self.reference)):
             return None
         phone = self.phone[y : y + size, x : x + size]
-        dslr = warp(self.dslr, where)
+        reference = warp(self.reference, where)
         moved = (float(shift[0]), float(shift[1]))
-        return Patch(phone, dslr, xy, moved, position.rotation, correlation(phone, dslr))
-
-    def _fault(self, patch: Patch) -> str:
-        """Why a patch must not be stored; empty if it may."""
-        if patch.ncc <= self.params.min_ncc:
-            return "low_correlation"
-        if luminance(patch.dslr).std() < self.params.min_deviation:
-            return "flat"
-        both = (patch.phone, patch.dslr)
-        if max((pixels.min(2) >= BLOWN).mean() for pixels in both) > self.params.max_blown:
-            return "blown_highlights"
-        same = np.abs(patch.phone.astype(int) - patch.dslr).mean() < SAME_IMAGE
-        return "identical" if same else ""
+        return Patch(phone, reference, xy, moved, position.rotation, correlation(phone, reference))
 
     def _search(self, x: int, y: int) -> list[_Position]:
         """The best position for every rotation worth trying, the smallest rotation first."""
         size = self.params.size
         template = self.phone_grey[y : y + size, x : x + size]
-        found: list[_Position] = []
+        positions: list[_Position] = []
         for rotation in sorted(self.params.rotations, key=abs):
-            if found and found[0].score <= self.params.min_ncc - TURNING_GAIN:
+            if positions and positions[0].score <= self.params.min_ncc - TURNING_GAIN:
                 break
             scores = cv2.matchTemplate(self._area(x, y, rotation), template, cv2.TM_CCOEFF_NORMED)
             row, column = np.unravel_index(scores.argmax(), scores.shape)
             shift = _subpixel(scores, (int(column), int(row))) - self.margin
-            found.append(_Position(float(scores.max()), shift, rotation, scores))
-        return found
+            positions.append(_Position(float(scores.max()), shift, rotation, scores))
+        return positions
 
     def _area(self, x: int, y: int, rotation: float) -> Array:
-        """The window and its margin on the DSLR's photo, turned about the window's centre."""
+        """The window and its margin on the reference photo, turned about the window's centre."""
         wide = self.params.size + 2 * self.margin
         if rotation == 0:
-            return self.laid[y : y + wide, x : x + wide]
+            return self.warped[y : y + wide, x : x + wide]
         turn, centre = _turn(rotation), np.array([x, y]) + (wide - 1) / 2
         matrix = np.column_stack((turn, centre - turn @ np.full(2, (wide - 1) / 2)))
         flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
         return cv2.warpAffine(
-            self.laid, matrix, (wide, wide), flags=flags, borderMode=cv2.BORDER_REPLICATE
+            self.warped, matrix, (wide, wide), flags=flags, borderMode=cv2.BORDER_REPLICATE
         )
 
 
-def lay_over(image: Array, alignment: Alignment, margin: int) -> tuple[Array, NDArray[np.bool_]]:
-    """The DSLR's photo as the phone would see it.
+def warp_to_phone(
+    image: Array, alignment: Alignment, margin: int
+) -> tuple[Array, NDArray[np.bool_]]:
+    """The reference photo as the phone would see it.
 
     Args:
-        image: (H', W') or (H', W', C), the DSLR's.
+        image: (H', W') or (H', W', C), the reference camera's.
         alignment: the pair's geometry.
         margin: pixels beyond the phone's photo on every side.
 
     Returns:
-        (H + 2 margin, W + 2 margin) or with C channels, of the image's dtype, and what the DSLR
-        sees of the phone's photo, (H, W).
+        (H + 2 margin, W + 2 margin) or with C channels, of the image's dtype, and what the
+        reference camera sees of the phone's photo, (H, W).
     """
     width, height = (n + 2 * margin for n in alignment.phone_size)
-    laid = np.empty((height, width, *image.shape[2:]), image.dtype)
-    seen = np.empty((height, width), bool)
+    warped = np.empty((height, width, *image.shape[2:]), image.dtype)
+    valid_mask = np.empty((height, width), bool)
     for top in range(0, height, STRIPE):
         rows = np.s_[top : min(top + STRIPE, height)]
         where = alignment.source_map(-margin, top - margin, width, rows.stop - top)
-        laid[rows], seen[rows] = warp(image, where), inside(where, size_of(image))
-    return laid, seen[margin : height - margin, margin : width - margin]
+        warped[rows], valid_mask[rows] = warp(image, where), inside(where, size_of(image))
+    return warped, valid_mask[margin : height - margin, margin : width - margin]
 
 
 def correlation(first: Photo, second: Photo) -> float:
@@ -245,24 +216,7 @@ def _subpixel(scores: Array, peak: tuple[int, int]) -> Array:
     refined = np.array(peak, dtype=np.float64)
     for axis, (line, at) in enumerate(((scores[peak[1]], peak[0]), (scores[:, peak[0]], peak[1]))):
         if 0 < at < len(line) - 1:
-            before, here, after = (float(v) for v in line[at - 1 : at + 2])
-            bend = before - 2 * here + after
+            before, middle, after = (float(v) for v in line[at - 1 : at + 2])
+            bend = before - 2 * middle + after
             refined[axis] += 0.5 * (before - after) / bend if bend < 0 else 0.0
     return refined
-
-
-def _has_features(scores: Array) -> bool:
-    """Whether correlation falls from its peak to the edge of the search."""
-    edge = np.concatenate((scores[0], scores[-1], scores[:, 0], scores[:, -1]))
-    return bool(scores.max() - np.median(edge) >= FEATURELESS)
-
-
-def _stands_alone(scores: Array) -> bool:
-    """Whether no other peak of a correlation map is nearly as high as the best one."""
-    best = np.array(np.unravel_index(scores.argmax(), scores.shape))
-    peaks = scores == cv2.dilate(scores, np.ones((3, 3), np.uint8))
-    for other in np.argwhere(peaks & (scores > scores.max() - CLOSE)):
-        between = np.rint(np.linspace(best, other, 2 * len(scores))).astype(int)
-        if scores[between[:, 0], between[:, 1]].min() < scores[tuple(other)] - VALLEY:
-            return False
-    return True

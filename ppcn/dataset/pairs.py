@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppcn.errors import UserError, nearest
+from ppcn.files.artifacts import sha256
 from ppcn.photos.decode import capture_time, list_photos, photo_size
 
 # Fewer pairs by time than this share of the smaller folder may be chance: within 2 s, clocks that
@@ -24,16 +25,39 @@ LONGEST_STEM = 240
 EPOCH = datetime(1970, 1, 1)
 MICROSECOND = timedelta(microseconds=1)
 
-Found = tuple[list["Pair"], dict[str, str]]
+Pairing = tuple[list["Pair"], dict[str, str]]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two photos of the same moment."""
+    """Two photos of the same moment.
+
+    Attributes:
+        stem: what the pair is called.
+        phone: the phone's photo.
+        reference: the better camera's.
+    """
 
     stem: str
     phone: Path
-    dslr: Path
+    reference: Path
+
+    @property
+    def photos(self) -> tuple[Path, Path]:
+        """The phone's photo and the reference camera's."""
+        return self.phone, self.reference
+
+
+def photo_digest(path: Path) -> str:
+    """SHA-256 of a photo's file, in hexadecimal digits.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def memory_of(pairs: Sequence[Pair]) -> int:
@@ -41,7 +65,7 @@ def memory_of(pairs: Sequence[Pair]) -> int:
     most = 0
     for pair in pairs:
         with suppress(UserError):
-            most = max(most, sum(prod(photo_size(path)) for path in (pair.phone, pair.dslr)))
+            most = max(most, sum(prod(photo_size(path)) for path in pair.photos))
     return round(BYTES_OF_A_WORKER + BYTES_PER_PIXEL * most)
 
 
@@ -52,7 +76,7 @@ def find_pairs(
     by: str = "stem",
     tolerance: float = 2.0,
     clock_offset: float = 0.0,
-) -> Found:
+) -> Pairing:
     """Find the photos of a phone and of the reference camera that belong together.
 
     Args:
@@ -89,9 +113,11 @@ def find_pairs(
     return sorted(pairs, key=lambda pair: pair.stem), dict(sorted(unpaired.items()))
 
 
-def _by_stem(root: Path, phone: str, reference: str) -> Found:
-    phones, dslrs = list_photos(root / phone), list_photos(root / reference)
-    pairs = [Pair(stem, phones[stem], dslrs[stem]) for stem in phones.keys() & dslrs.keys()]
+def _by_stem(root: Path, phone: str, reference: str) -> Pairing:
+    phones, references = list_photos(root / phone), list_photos(root / reference)
+    pairs = [
+        Pair(stem, phones[stem], references[stem]) for stem in phones.keys() & references.keys()
+    ]
     if not pairs:
         raise UserError(
             f"{root}: no photo of {phone}/ has the same name as one of {reference}/; pairs are "
@@ -99,8 +125,8 @@ def _by_stem(root: Path, phone: str, reference: str) -> Found:
         )
     unpaired = {}
     for folder, own, other, others in (
-        (phone, phones, reference, dslrs),
-        (reference, dslrs, phone, phones),
+        (phone, phones, reference, references),
+        (reference, references, phone, phones),
     ):
         for stem in own.keys() - others.keys():
             unpaired[f"{folder}/{own[stem].name}"] = f"{other} has no photo of that name"
@@ -134,24 +160,24 @@ class _Nearest:
 
 def _by_time(
     root: Path, phone: str, reference: str, tolerance: float, clock_offset: float
-) -> Found:
+) -> Pairing:
     phones, unpaired = _read_moments(root, phone, clock_offset)
-    dslrs, undated = _read_moments(root, reference, 0.0)
+    references, undated = _read_moments(root, reference, 0.0)
     unpaired |= undated
-    to_dslr, to_phone = _nearest(phones, dslrs), _nearest(dslrs, phones)
+    to_reference, to_phone = _nearest(phones, references), _nearest(references, phones)
     pairs = []
     for index, name in enumerate(phones.names):
-        reason = _why_alone(index, phones, dslrs, to_dslr, to_phone, tolerance)
+        reason = _why_alone(index, phones, references, to_reference, to_phone, tolerance)
         if reason:
             unpaired[name] = reason
         else:
-            partner = dslrs.names[to_dslr[index].indices[0]]
+            partner = references.names[to_reference[index].indices[0]]
             pairs.append(Pair(Path(name).stem, root / name, root / partner))
-    for index, name in enumerate(dslrs.names):
-        if reason := _why_alone(index, dslrs, phones, to_phone, to_dslr, tolerance):
+    for index, name in enumerate(references.names):
+        if reason := _why_alone(index, references, phones, to_phone, to_reference, tolerance):
             unpaired[name] = reason
-    if len(pairs) < max(1.0, FEW * min(len(phones.names), len(dslrs.names))):
-        lag, agreeing = _most_common_lag(phones, dslrs, tolerance)
+    if len(pairs) < max(1.0, FEW * min(len(phones.names), len(references.names))):
+        lag, agreeing = _most_common_lag(phones, references, tolerance)
         raise UserError(
             f"{root}: only {len(pairs)} of {len(phones.names)} photos of {phone}/ pair with one "
             f"of {reference}/ within {tolerance:g} s (data.pair_tolerance); most, {agreeing}, "
@@ -193,20 +219,20 @@ def _read_moments(root: Path, folder: str, offset: float) -> tuple[_Moments, dic
 
 def _nearest(own: _Moments, other: _Moments) -> list[_Nearest]:
     """For each photo of `own` the nearest of `other`: in UTC where both know it, else by clock."""
-    found = []
+    nearest = []
     for local, utc, zoned in zip(own.local, own.utc, own.zoned, strict=True):
         gaps = np.where(other.zoned & zoned, other.utc - utc, other.local - local)
         distances = np.abs(gaps)
         indices = np.flatnonzero(distances == distances.min())
-        found.append(_Nearest(indices[:2].tolist(), int(gaps[indices[0]])))
-    return found
+        nearest.append(_Nearest(indices[:2].tolist(), int(gaps[indices[0]])))
+    return nearest
 
 
 def _most_common_lag(own: _Moments, other: _Moments, tolerance: float) -> tuple[float, int]:
     """By how many seconds most photos of `own` are before one of `other`, and how many are."""
     lags = np.sort((other.local[None] - own.local[:, None]).ravel())
-    reach = max(1, round(2 * tolerance * 1e6))
-    within = np.searchsorted(lags, lags + reach, side="right") - np.arange(len(lags))
+    span = max(1, round(2 * tolerance * 1e6))
+    within = np.searchsorted(lags, lags + span, side="right") - np.arange(len(lags))
     first = int(within.argmax())
     return float(np.median(lags[first : first + within[first]])) / 1e6, int(within[first])
 
@@ -226,8 +252,8 @@ def _why_alone(
         return f"the nearest, {names[0]}, was taken {abs(near.gap) / 1e6:.2f} s apart"
     if len(names) > 1:
         return f"{names[0]} and {names[1]} are equally near"
-    rivals = [own.names[i] for i in to_own[near.indices[0]].indices if i != index]
-    return f"{names[0]} is as near or nearer to {rivals[0]}" if rivals else None
+    nearer = [own.names[i] for i in to_own[near.indices[0]].indices if i != index]
+    return f"{names[0]} is as near or nearer to {nearer[0]}" if nearer else None
 
 
 def _by_manifest(root: Path, by: str) -> list[Pair]:

@@ -1,24 +1,35 @@
-"""The HDF5 schemas that training reads: patch sets and super-resolution crops and photos.
+"""The HDF5 schema of patch sets.
 
 `data/patches/<phone>.h5` holds datasets of equal length N, one chunk per patch: `phone` and `dslr`
-(N, S, S, 3) uint8, and the fields of `PATCH_FIELDS`; `photo` indexes the dataset `stems`. Its
-attribute `cameras` names the models that EXIF gives for `phone` and `dslr`.
+(N, S, S, 3) uint8, the reference camera's patches being `dslr`, and the fields of `PATCH_FIELDS`;
+`photo` indexes the dataset `stems`. Its attribute `cameras` names the models that EXIF gives for
+`phone` and `dslr`.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ppcn.dataset.pairs import Pair
 from ppcn.errors import FileError, FileKind, UserError
-from ppcn.files.artifacts import create_hdf5, open_hdf5
-from ppcn.photos.decode import Photo
+from ppcn.files.artifacts import open_hdf5
+from ppcn.photos.decode import Photo, camera_model
+
+
+def camera_models(pairs: Sequence[Pair]) -> dict[str, list[str]]:
+    """The attribute `cameras` of a patch set that is cut from some pairs."""
+    return {
+        "phone": sorted({camera_model(pair.phone) for pair in pairs} - {""}),
+        "dslr": sorted({camera_model(pair.reference) for pair in pairs} - {""}),
+    }
 
 
 @dataclass(frozen=True)
@@ -27,7 +38,7 @@ class Patch:
 
     Attributes:
         phone: (S, S, 3) uint8 RGB, the phone's own pixels.
-        dslr: (S, S, 3) uint8 RGB, warped from the DSLR's photo.
+        reference: (S, S, 3) uint8 RGB, warped from the reference photo.
         xy: top-left corner in phone pixels.
         shift: (dx, dy) px by which the search corrected the alignment.
         rotation: degrees by which the search corrected the alignment.
@@ -35,14 +46,15 @@ class Patch:
     """
 
     phone: Photo
-    dslr: Photo
+    reference: Photo
     xy: tuple[int, int]
     shift: tuple[float, float]
     rotation: float
     ncc: float
 
 
-PIXELS = ("phone", "dslr")
+# Datasets of pixels, and the field of a Patch that each holds.
+PIXELS = {"phone": "phone", "dslr": "reference"}
 PATCH_FIELDS = {
     "photo": ((), np.int32),
     "xy": ((2,), np.int32),
@@ -63,26 +75,27 @@ class PatchWriter:
         self.count = 0
         file.create_dataset("stems", data=[stem.encode() for stem in stems], dtype="S255")
         for name in PIXELS:
-            _create_rows(file, name, (size, size, 3), np.uint8, per_chunk=1)
+            create_rows(file, name, (size, size, 3), np.uint8, per_chunk=1)
         for name, (shape, kind) in PATCH_FIELDS.items():
-            _create_rows(file, name, shape, kind, per_chunk=4096)
+            create_rows(file, name, shape, kind, per_chunk=4096)
 
     def add(self, photo: int, split: int, patches: Sequence[Patch]) -> None:
         """Append patches that were cut from the photo with index `photo`."""
         rows = self._grow(len(patches))
-        for name in PIXELS:
+        for name, field in PIXELS.items():
             chunks = self.file[name].id
             for row, patch in zip(rows, patches, strict=True):
-                chunks.write_direct_chunk((row, 0, 0, 0), getattr(patch, name).tobytes())
+                chunks.write_direct_chunk((row, 0, 0, 0), getattr(patch, field).tobytes())
         for name in OWN_FIELDS:
             self._fill(name, rows, [getattr(patch, name) for patch in patches])
         self._fill("photo", rows, photo)
         self._fill("split", rows, split)
 
-    def copy(self, photo: int, split: int, patches: "PatchSet", seen: set[bytes]) -> int:
+    def copy(self, photo: int, split: int, patches: "PatchSet", digests: set[bytes]) -> int:
         """Append the patches of another set as the photo with index `photo`.
 
-        Patches whose phone pixels are in `seen` are left out; the others are added to it.
+        Patches whose phone pixels have a digest that is in `digests` are left out; those of the
+        others are added to it.
 
         Returns:
             The number of patches that were left out.
@@ -91,19 +104,26 @@ class PatchWriter:
         for source in range(len(patches.ncc)):
             pixels = patches.raw("phone", source)
             digest = hashlib.sha256(pixels).digest()
-            if digest not in seen:
-                seen.add(digest)
+            if digest not in digests:
+                digests.add(digest)
                 fresh[source] = pixels
         rows = self._grow(len(fresh))
         for row, (source, pixels) in zip(rows, fresh.items(), strict=True):
-            raw = {"phone": pixels, "dslr": patches.raw("dslr", source)}
-            for name in PIXELS:
-                self.file[name].id.write_direct_chunk((row, 0, 0, 0), raw[name])
+            for name, raw in (("phone", pixels), ("dslr", patches.raw("dslr", source))):
+                self.file[name].id.write_direct_chunk((row, 0, 0, 0), raw)
         for name in OWN_FIELDS:
             self._fill(name, rows, patches.field(name)[list(fresh)])
         self._fill("photo", rows, photo)
         self._fill("split", rows, split)
         return len(patches.ncc) - len(fresh)
+
+    def field(self, name: str) -> NDArray[Any]:
+        """One of PATCH_FIELDS, for all patches so far."""
+        return self.file[name][()]
+
+    def note_rejected(self, counts: Mapping[str, int]) -> None:
+        """Store how many windows were rejected, by outcome."""
+        self.file.attrs["refused"] = json.dumps(counts)
 
     def _grow(self, more: int) -> range:
         """Make room for more rows; returns their numbers."""
@@ -118,7 +138,7 @@ class PatchWriter:
             self.file[name][rows.start : rows.stop] = values
 
 
-def _create_rows(
+def create_rows(
     file: h5py.File, name: str, shape: tuple[int, ...], kind: np.typing.DTypeLike, per_chunk: int
 ) -> None:
     """An empty dataset whose first axis grows."""
@@ -175,26 +195,26 @@ class PatchSet:
         return self._file[name][()]
 
     def raw(self, name: str, row: int) -> bytes:
-        """The bytes of one patch of "phone" or "dslr" as they are stored."""
+        """The bytes of one patch of a dataset of PIXELS as they are stored."""
         return self._file[name].id.read_direct_chunk((row, 0, 0, 0))[1]
 
     def pairs(self, indices: Iterable[int]) -> Iterator[tuple[Photo, Photo]]:
-        """Phone and DSLR patch at each of `indices`, one pair after another."""
+        """Phone and reference patch at each of `indices`, one pair after another."""
         for index in indices:
-            phone, dslr = self.read([int(index)])
-            yield phone[0], dslr[0]
+            phone, reference = self.read([int(index)])
+            yield phone[0], reference[0]
 
     def read(self, indices: Iterable[int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Phone and DSLR patches (N, S, S, 3) uint8 at `indices`."""
+        """Phone and reference patches (N, S, S, 3) uint8 at `indices`."""
         wanted = list(indices)
-        found = []
+        pixels = []
         for name in PIXELS:
             dataset = self._file[name]
             out = np.empty((len(wanted), *dataset.shape[1:]), np.uint8)
             for row, index in enumerate(wanted):
                 dataset.read_direct(out, np.s_[index], np.s_[row])
-            found.append(out)
-        return found[0], found[1]
+            pixels.append(out)
+        return pixels[0], pixels[1]
 
 
 @contextmanager
@@ -206,97 +226,3 @@ def open_patches(path: Path) -> Iterator[PatchSet]:
     """
     with open_hdf5(path, FileKind.PATCH_SET) as file:
         yield PatchSet(path, file)
-
-
-def save_crops(
-    path: Path, crops: Iterable[tuple[int, Photo, Photo]], stems: Sequence[str], size: int
-) -> int:
-    """Write training crops: `hr` (N, size, size, 3), `lr` a quarter of that, `photo`, `stems`.
-
-    Args:
-        path: the file.
-        crops: photo index, HR crop and LR crop.
-        stems: names of the photos.
-        size: side of an HR crop, px.
-
-    Returns:
-        The number of crops.
-    """
-    count = 0
-    with create_hdf5(path, {}) as file:
-        file.create_dataset("stems", data=[stem.encode() for stem in stems], dtype="S255")
-        _create_rows(file, "photo", (), np.int32, per_chunk=4096)
-        for name, side in (("hr", size), ("lr", size // 4)):
-            _create_rows(file, name, (side, side, 3), np.uint8, per_chunk=1)
-        for count, (photo, hr, lr) in enumerate(crops, start=1):
-            for name, value in (("photo", photo), ("hr", hr), ("lr", lr)):
-                file[name].resize(count, axis=0)
-                file[name][count - 1] = value
-        if not count:
-            raise UserError(f"no training photo is {size} px high and wide; lower sr.crop")
-    return count
-
-
-def save_photos(path: Path, photos: Iterable[tuple[str, Photo, Photo]]) -> int:
-    """Write whole photos: one group per stem with `hr` and `lr`; returns their number."""
-    with create_hdf5(path, {}) as file:
-        for stem, hr, lr in photos:
-            group = file.create_group(stem)
-            group.create_dataset("hr", data=hr)
-            group.create_dataset("lr", data=lr)
-        return len(file)
-
-
-class CropSet:
-    """An open set of super-resolution crops."""
-
-    def __init__(self, path: Path, file: h5py.File) -> None:
-        if "hr" not in file or "lr" not in file:
-            raise FileError(path, FileKind.SR_SET, "not a set of crops")
-        self._file = file
-
-    def __len__(self) -> int:
-        return int(self._file["hr"].shape[0])
-
-    @property
-    def size(self) -> int:
-        """Side of an HR crop, px."""
-        return int(self._file["hr"].shape[1])
-
-    def read(self, index: int) -> tuple[Photo, Photo]:
-        """The HR and LR crop at `index`."""
-        return self._file["hr"][index], self._file["lr"][index]
-
-    def read_part(self, part: slice) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """LR crops (N, size / 4, size / 4, 3) and HR crops (N, size, size, 3)."""
-        return self._file["lr"][part], self._file["hr"][part]
-
-
-@contextmanager
-def open_crops(path: Path) -> Iterator[CropSet]:
-    """Open training crops for reading.
-
-    Raises:
-        UserError: the file is missing, unfinished or of another kind.
-    """
-    with open_hdf5(path, FileKind.SR_SET) as file:
-        yield CropSet(path, file)
-
-
-def count_photos(path: Path) -> int:
-    """Number of photos that `save_photos` wrote."""
-    with open_hdf5(path, FileKind.SR_SET) as file:
-        return len(file)
-
-
-def read_photos(path: Path) -> Iterator[tuple[str, Photo, Photo]]:
-    """Stem, HR and LR photo of every photo that `save_photos` wrote.
-
-    Raises:
-        UserError: the file is missing, unfinished or of another kind.
-    """
-    with open_hdf5(path, FileKind.SR_SET) as file:
-        for stem, group in file.items():
-            if not isinstance(group, h5py.Group):
-                raise FileError(path, FileKind.SR_SET, "not a set of held-out photos")
-            yield stem, group["hr"][()], group["lr"][()]

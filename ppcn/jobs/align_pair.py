@@ -1,17 +1,21 @@
-"""What a worker does to align one photo pair: read it, align it, keep the result."""
+"""Aligning the photo pairs of a phone: what a worker does, and how its results become one file."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-from ppcn.dataset.alignment_set import create_alignments
-from ppcn.dataset.pairs import Pair
+from ppcn.dataset.alignment_set import AlignmentWriter, create_alignments, open_alignments
+from ppcn.dataset.pairs import Pair, photo_digest
+from ppcn.dataset.summary import alignment_row, summarise_alignments
 from ppcn.errors import UserError
-from ppcn.jobs.cache import keep, photo_digest
+from ppcn.jobs.cache import get_or_compute
 from ppcn.params import Align
 from ppcn.photos.decode import read_photo
+from ppcn.registration.alignment import Alignment
+from ppcn.registration.gates import Rejection, RejectionReason
 from ppcn.registration.register import align_pair
 
 # What numerical libraries raise for data that nobody foresaw.
@@ -53,32 +57,73 @@ class Aligned:
 
     Attributes:
         shard: an alignment file of this pair alone; None if its photos could not be used at all.
-        reason: why not.
-        was_there: an earlier run had made the shard.
+        rejection: why not.
+        was_cached: an earlier run had made the shard.
     """
 
     shard: Path | None
-    reason: str = ""
-    was_there: bool = False
+    rejection: Rejection | None = None
+    was_cached: bool = False
 
 
 def align_files(task: AlignTask) -> Aligned:
-    """Align one pair; a photo that cannot be read or used refuses the pair with its reason.
+    """Align one pair; a photo that cannot be read or used rejects the pair with its reason.
 
-    Such a refusal is not kept: another run may find the photo mended or the reader installed.
+    Such a rejection is not kept: another run may find the photo mended or the reader installed.
     """
     pair = task.pair
     try:
-        digests = [photo_digest(path) for path in (pair.phone, pair.dslr)]
+        digests = [photo_digest(path) for path in pair.photos]
 
         def write(path: Path) -> None:
-            found = align_pair(read_photo(pair.phone), read_photo(pair.dslr), task.params)
+            phone, reference = map(read_photo, pair.photos)
+            alignment = align_pair(phone, reference, task.params)
             with create_alignments(path, task.root, {}) as writer:
-                writer.add(pair, found, digests)
+                writer.add(pair, alignment, digests)
 
-        shard, was_there = keep(task.scratch, digests, (pair.stem, task.params), write)
+        settings = (pair.stem, task.params)
+        shard, was_cached = get_or_compute(task.scratch, digests, settings, write)
     except UserError as error:
-        return Aligned(None, str(error).replace(f"{task.root}/", ""))
+        sentence = str(error).replace(f"{task.root}/", "")
+        return Aligned(None, Rejection(RejectionReason.UNREADABLE_PHOTO, sentence))
     except UNFORESEEN as error:
-        return Aligned(None, f"cannot be aligned ({type(error).__name__}: {error})")
-    return Aligned(shard, was_there=was_there)
+        sentence = f"cannot be aligned ({type(error).__name__}: {error})"
+        return Aligned(None, Rejection(RejectionReason.COMPUTATION_FAILED, sentence))
+    return Aligned(shard, was_cached=was_cached)
+
+
+class AlignmentMerger:
+    """Puts what became of the pairs, one after another, into one alignment file.
+
+    Attributes:
+        rows: of the table of pairs.
+        rejections: of the pairs that must not be used, by stem.
+        cached: number of pairs that an earlier run had done.
+    """
+
+    def __init__(self, writer: AlignmentWriter) -> None:
+        self._writer = writer
+        self.rows: list[dict[str, Any]] = []
+        self.rejections: dict[str, Rejection] = {}
+        self.cached = 0
+
+    def add(self, pair: Pair, result: Aligned) -> None:
+        """Store what became of a pair."""
+        if result.shard is None:
+            alignment, digests = Alignment((0, 0), (0, 0), rejection=result.rejection), ["", ""]
+        else:
+            with open_alignments(result.shard) as one:
+                alignment, digests = one[pair.stem], one.digests(pair.stem)
+        self._writer.add(pair, alignment, digests)
+        self.rows.append(alignment_row(pair.stem, alignment))
+        self.cached += result.was_cached
+        if alignment.rejection:
+            self.rejections[pair.stem] = alignment.rejection
+
+    def summary(self, unpaired: dict[str, str]) -> dict[str, Any]:
+        """The metrics of all pairs.
+
+        Args:
+            unpaired: why photos have no partner, by file.
+        """
+        return summarise_alignments(self.rows, self.rejections, unpaired)

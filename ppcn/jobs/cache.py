@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ppcn.errors import UserError
-from ppcn.files.artifacts import open_hdf5, sha256
+from ppcn.files.artifacts import open_hdf5
 
 LIBRARIES = ("h5py", "numpy", "opencv-contrib-python", "pillow", "scipy")
 
@@ -28,7 +28,7 @@ def scratch_for(out: Path) -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def keep(
+def get_or_compute(
     folder: Path, digests: Sequence[str], settings: Any, write: Callable[[Path], None]
 ) -> tuple[Path, bool]:
     """The shard of some files and settings, written now unless it is there and whole.
@@ -40,7 +40,7 @@ def keep(
         write: writes the shard as HDF5, all of it or nothing.
 
     Returns:
-        Its path, and whether it was there.
+        Its path, and whether an earlier run had written it.
     """
     parts = [code_digest(), repr(settings), *digests]
     name = hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -49,18 +49,6 @@ def keep(
         return path, True
     write(path)
     return path, False
-
-
-def photo_digest(path: Path) -> str:
-    """SHA-256 of a photo's file.
-
-    Raises:
-        UserError: it cannot be read.
-    """
-    try:
-        return sha256(path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def _is_whole(path: Path) -> bool:

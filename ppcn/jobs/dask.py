@@ -28,15 +28,15 @@ SECONDS_TO_CONNECT = 10
 class Cluster:
     """The workers of a Dask scheduler, as many as there are at the time."""
 
-    second_chances = 0  # The scheduler has given it several.
-    advice = "give each worker more (--memory-limit)"
+    retries = 0  # The scheduler has made several.
+    advice = "give each worker more of it"
 
     def __init__(self, cluster: str) -> None:
         try:
             from distributed import Client, KilledWorker
             from distributed.versions import VersionMismatchWarning
         except ImportError:
-            raise UserError("--cluster needs Dask: pip install 'ppcn[cluster]'") from None
+            raise UserError("the cluster needs Dask: pip install 'ppcn[cluster]'") from None
         self.death: type[Exception] = KilledWorker
         self._address = _scheduler_address(cluster)
         with warnings.catch_warnings():
@@ -65,19 +65,19 @@ class Cluster:
         """Start one task."""
         call = pickle.dumps(_Call(_versions(), function, task))
         remote = self._client.submit(pickle.loads, call, key=f"{function.__name__}-{uuid4()}")
-        found: Future[Result] = Future()
-        self._client.loop.add_callback(self._hand_over, remote, found)
-        return found
+        future: Future[Result] = Future()
+        self._client.loop.add_callback(self._hand_over, remote, future)
+        return future
 
-    async def _hand_over(self, remote: Any, found: Future[Result]) -> None:
+    async def _hand_over(self, remote: Any, future: Future[Result]) -> None:
         """Fetch a result and have the cluster forget it, lest a later death run it again."""
         try:
-            found.set_result(await remote.result())
+            future.set_result(await remote.result())
         except ModuleNotFoundError as error:
             message = f"{self._address}: {error} on a worker; install the same ppcn everywhere"
-            found.set_exception(UserError(message))
+            future.set_exception(UserError(message))
         except BaseException as error:
-            found.set_exception(self._gone() if remote.cancelled() else error)
+            future.set_exception(self._gone() if remote.cancelled() else error)
         remote.release()
 
     def _gone(self) -> UserError:
@@ -137,7 +137,7 @@ class _Call:
         self.arguments = arguments
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _run_elsewhere, self.arguments
+        return _run_remotely, self.arguments
 
 
 @cache
@@ -146,18 +146,16 @@ def _versions() -> dict[str, str]:
     return {"ppcn": code_digest()[:12], "OpenCV": cv2.__version__, "NumPy": np.__version__}
 
 
-def _run_elsewhere(
-    wanted: dict[str, str], function: Callable[[Task], Result], task: Task
-) -> Result:
+def _run_remotely(wanted: dict[str, str], function: Callable[[Task], Result], task: Task) -> Result:
     """Run a task on a machine of the cluster.
 
     Raises:
         UserError: results could differ, for this machine has another version of something.
     """
-    for name, here in _versions().items():
-        if here != wanted[name]:
+    for name, installed in _versions().items():
+        if installed != wanted[name]:
             raise UserError(
-                f"{platform.node()}: has {name} {here}, and {wanted[name]} is in use where the "
-                "command was started; install the same on every machine"
+                f"{platform.node()}: has {name} {installed}, and {wanted[name]} is in use where "
+                "the run was started; install the same on every machine"
             )
     return run_on_one_thread(function, task)

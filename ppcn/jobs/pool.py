@@ -29,8 +29,8 @@ Result = TypeVar("Result")
 logger = logging.getLogger(__name__)
 
 TASKS_PER_THREAD = 4
-# Between looks at whether any worker is left to wait for.
-SECONDS_BETWEEN_LOOKS = 10
+# How often is checked whether any worker is left to wait for.
+SECONDS_BETWEEN_CHECKS = 10
 
 
 def run_in_order(
@@ -69,12 +69,12 @@ class _Engine(Protocol):
 
     Attributes:
         death: what a future raises whose worker died.
-        second_chances: times that a task whose worker died runs again beside others.
+        retries: times that a task whose worker died runs again beside others, before it runs alone.
         advice: what a user can do about a task that kills its worker.
     """
 
     death: type[Exception]
-    second_chances: int
+    retries: int
     advice: str
 
     def threads(self) -> int:
@@ -114,7 +114,7 @@ def _in_order(
 
 def _worker_died(engine: _Engine, entry: _Entry[Task, Result]) -> bool:
     """Wait for a task, and tell whether it is its worker's death that ended it."""
-    while not wait([entry.future], SECONDS_BETWEEN_LOOKS).done:
+    while not wait([entry.future], SECONDS_BETWEEN_CHECKS).done:
         if engine.threads() == 0:
             logger.warning("no worker is left; waiting for one")
     return isinstance(entry.future.exception(), engine.death)
@@ -126,7 +126,7 @@ def _run_again(
     dead: _Entry[Task, Result],
     *others: _Entry[Task, Result],
 ) -> None:
-    """Start a task again whose worker died, with nothing beside it if that was the last chance.
+    """Start a task again whose worker died, with nothing beside it if it has no retries left.
 
     Raises:
         UserError: naming the task, for its worker died even so.
@@ -134,7 +134,7 @@ def _run_again(
     name = _name(dead.task)
     logger.warning("%s: its worker died, perhaps for lack of memory; it runs again", name)
     dead.deaths += 1
-    alone = dead.deaths > engine.second_chances
+    alone = dead.deaths > engine.retries
     if alone:
         wait([other.future for other in others])
     dead.future = engine.submit(function, dead.task)
@@ -158,8 +158,8 @@ class _LocalPool:
     """
 
     death: type[Exception] = BrokenProcessPool
-    second_chances = 1
-    advice = "free some, try --workers 1"
+    retries = 1
+    advice = "free some or use fewer workers"
 
     def __init__(self, workers: int) -> None:
         self._workers = workers
@@ -179,7 +179,7 @@ class _LocalPool:
         except IndexError:
             process = self._new_process()
         try:
-            with _interrupts_kept_back():
+            with _interrupts_blocked():
                 future = process.submit(run_on_one_thread, function, task)
             return future.result()
         except BrokenProcessPool:
@@ -191,7 +191,7 @@ class _LocalPool:
 
     def _new_process(self) -> ProcessPoolExecutor:
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(1, context, _end_with, (self._listening,))
+        return ProcessPoolExecutor(1, context, _exit_when_closed, (self._listening,))
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -201,8 +201,8 @@ class _LocalPool:
             process.shutdown()
 
 
-def _end_with(lifeline: Connection) -> None:
-    """End this process when the other end of the lifeline is closed or its owner is gone."""
+def _exit_when_closed(lifeline: Connection) -> None:
+    """Have this process exit when the other end of a pipe is closed, as by its owner's death."""
 
     def watch() -> None:
         lifeline.poll(None)
@@ -212,7 +212,7 @@ def _end_with(lifeline: Connection) -> None:
 
 
 @contextmanager
-def _interrupts_kept_back() -> Iterator[None]:
+def _interrupts_blocked() -> Iterator[None]:
     """Processes started meanwhile never see Ctrl-C, not even while they are starting."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:

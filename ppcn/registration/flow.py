@@ -1,7 +1,7 @@
 """The smooth displacement that lens and homography leave: parallax, and what else is local.
 
-At every level of a pyramid, from coarse to fine, the DSLR's photo is laid over the phone's and the
-displacement d beyond the lens's is improved by Gauss-Newton steps u that minimise
+At every level of a pyramid, from coarse to fine, the reference photo is warped to the phone's and
+the displacement d beyond the lens's is improved by Gauss-Newton steps u that minimise
 
     sum |n1 - n2 - g . u|^2 / s^2  +  alpha |grad (d + u)|^2,
 
@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppcn.params import Align
+from ppcn.registration.alignment import Alignment
 from ppcn.registration.geometry import (
-    Alignment,
     Array,
     inside,
     low_pass,
@@ -31,7 +31,7 @@ from ppcn.registration.geometry import (
     square_centres,
     transform_points,
 )
-from ppcn.registration.keypoints import Lens
+from ppcn.registration.lens import Lens
 
 Grey = NDArray[np.float32]
 CELL = 8
@@ -61,15 +61,15 @@ class Level:
 
     Attributes:
         phone: n1 of whole cells, (8 rows + halo, 8 columns + halo) float32.
-        dslr: float32, the DSLR's grey photo, halved and low-passed for this level.
+        reference: float32, the reference camera's grey photo, halved and low-passed for this level.
         shrink: full-size phone px per px.
-        dslr_shrink: full-size DSLR px per px of `dslr`.
+        reference_shrink: full-size reference px per px of `reference`.
     """
 
     phone: Grey
-    dslr: Grey
+    reference: Grey
     shrink: int
-    dslr_shrink: int
+    reference_shrink: int
 
     @property
     def cells(self) -> tuple[int, int]:
@@ -89,20 +89,22 @@ class Level:
         return square_centres(columns, rows, self.step)
 
 
-def refine(phone: Grey, dslr: Grey, found: Alignment, lens: Lens, params: Align) -> Alignment:
+def refine(
+    phone: Grey, reference: Grey, alignment: Alignment, lens: Lens, params: Align
+) -> Alignment:
     """Estimate the displacement of a pair.
 
     Args:
         phone: (H, W) float32 grey levels 0..255.
-        dslr: (H', W') float32 grey levels 0..255.
-        found: the pair's alignment, with the lens's homography.
+        reference: (H', W') float32 grey levels 0..255.
+        alignment: the pair's alignment, with the lens's homography.
         lens: the lens, whose displacement is the start.
         params: the `align` group of params.yaml.
 
     Returns:
         The alignment with its displacement, rounded to float16 as it is stored.
     """
-    levels = _pyramid(phone, dslr, found, params.refine_size)
+    levels = _pyramid(phone, reference, alignment, params.refine_size)
     local, step = np.zeros((0, 0, 2), np.float32), 1
     for level in levels:
         straight = lens.displacement(level.nodes)
@@ -110,45 +112,45 @@ def refine(phone: Grey, dslr: Grey, found: Alignment, lens: Lens, params: Align)
         ring = HALO + 1
         for _ in range(STEPS):
             around = sample_displacement(local, step, level.nodes)
-            sums = _normal_equations(level, found, straight + around)
+            equations = _normal_equations(level, alignment, straight + around)
             local = around[ring:-ring, ring:-ring].astype(np.float32)
-            local += level.shrink * _solve(sums, alpha, local / level.shrink)
+            local += level.shrink * _solve(equations, alpha, local / level.shrink)
             step = level.step
     displacement = (straight[ring:-ring, ring:-ring] + local).astype(np.float16)
-    return replace(found, displacement=displacement.astype(np.float32), step=step)
+    return replace(alignment, displacement=displacement.astype(np.float32), step=step)
 
 
-def agreement_map(phone: Grey, dslr: Grey, found: Alignment) -> tuple[Grey, int]:
+def agreement_map(phone: Grey, reference: Grey, alignment: Alignment) -> tuple[Grey, int]:
     """How the two photos, at half the phone's size, correlate around every cell.
 
     Returns:
-        (rows, columns) float32, -1 to 1, NaN where the phone is flat or the DSLR sees nothing; and
-        the side of a cell in full-size phone px.
+        (rows, columns) float32, -1 to 1, NaN where the phone's photo is flat or the reference
+        camera sees nothing; and the side of a cell in full-size phone px.
     """
-    level = _pyramid(phone, dslr, found, (max(size_of(phone)) + 1) // 2)[-1]
-    moved = sample_displacement(found.displacement, found.step, level.nodes)
-    sums = []
-    for n1, n2, seen in _bands(level, found, moved):
-        terms = (n1 * n2 * seen, n1 * n1 * seen, n2 * n2 * seen, seen)
-        sums.append(np.stack([_by_cell(term) for term in terms]))
-    both, first, second, seen = (cv2.blur(s, (5, 5)) for s in np.concatenate(sums, axis=1))
-    known = (first > TEXTURED * np.maximum(seen, 0.5)) & (second > 0)
+    level = _pyramid(phone, reference, alignment, (max(size_of(phone)) + 1) // 2)[-1]
+    moved = sample_displacement(alignment.displacement, alignment.step, level.nodes)
+    bands = []
+    for n1, n2, valid_mask in _bands(level, alignment, moved):
+        terms = (n1 * n2 * valid_mask, n1 * n1 * valid_mask, n2 * n2 * valid_mask, valid_mask)
+        bands.append(np.stack([_by_cell(term) for term in terms]))
+    both, first, second, valid_mask = (cv2.blur(s, (5, 5)) for s in np.concatenate(bands, axis=1))
+    known = (first > TEXTURED * np.maximum(valid_mask, 0.5)) & (second > 0)
     norm = np.sqrt(np.where(known, first * second, 1))
     return np.where(known, both / norm, np.nan).astype(np.float32), level.step
 
 
-def _pyramid(phone: Grey, dslr: Grey, found: Alignment, finest: int) -> list[Level]:
+def _pyramid(phone: Grey, reference: Grey, alignment: Alignment, finest: int) -> list[Level]:
     """Levels from coarse to fine; the finest has a long side of at most `finest` px if it can."""
     levels: list[Level] = []
-    shrink, dslr_shrink = 1, 1
+    shrink, reference_shrink = 1, 1
     while True:
         last = max(size_of(phone)) <= COARSEST or min(size_of(phone)) < 4 * CELL
         if last or max(size_of(phone)) <= finest:
-            scale = found.dslr_scale() * shrink
-            while dslr_shrink * 1.7 < scale:
-                dslr, dslr_shrink = _halve(dslr), dslr_shrink * 2
-            sharp = low_pass(dslr, scale / dslr_shrink)
-            levels.insert(0, Level(_whole_cells(phone), sharp, shrink, dslr_shrink))
+            scale = alignment.reference_scale() * shrink
+            while reference_shrink * 1.7 < scale:
+                reference, reference_shrink = _halve(reference), reference_shrink * 2
+            sharp = low_pass(reference, scale / reference_shrink)
+            levels.insert(0, Level(_whole_cells(phone), sharp, shrink, reference_shrink))
         if last:
             return levels
         phone, shrink = _halve(phone), shrink * 2
@@ -178,11 +180,11 @@ def _flatten_contrast(grey: Grey) -> Grey:
 
 
 def _bands(
-    level: Level, found: Alignment, displacement: Array
+    level: Level, alignment: Alignment, displacement: Array
 ) -> Iterator[tuple[Grey, Grey, Grey]]:
-    """n1, n2 and whether the DSLR sees the pixel (0 or 1), each with its halo, band by band."""
-    source = transform_points(found.homography, level.nodes + displacement)
-    source = ((source + 0.5) / level.dslr_shrink - 0.5).astype(np.float32)
+    """n1, n2 and the valid mask (0 or 1) of the reference photo, each with its halo, by band."""
+    source = transform_points(alignment.homography, level.nodes + displacement)
+    source = ((source + 0.5) / level.reference_shrink - 0.5).astype(np.float32)
     rows = level.cells[0]
     for top in range(0, rows, BAND):
         bottom = min(top + BAND, rows) + 2 * HALO
@@ -190,9 +192,9 @@ def _bands(
         size = (nodes.shape[1] * CELL, nodes.shape[0] * CELL)
         where = cv2.resize(nodes, size, interpolation=cv2.INTER_LINEAR)[CELL:-CELL, CELL:-CELL]
         edge = cv2.BORDER_REPLICATE
-        laid = cv2.remap(level.dslr, where, None, cv2.INTER_LINEAR, borderMode=edge)
-        seen = inside(where, size_of(level.dslr)).astype(np.float32)
-        yield level.phone[top * CELL : bottom * CELL], _flatten_contrast(laid), seen
+        warped = cv2.remap(level.reference, where, None, cv2.INTER_LINEAR, borderMode=edge)
+        valid_mask = inside(where, size_of(level.reference)).astype(np.float32)
+        yield level.phone[top * CELL : bottom * CELL], _flatten_contrast(warped), valid_mask
 
 
 def _by_cell(value: Grey) -> Grey:
@@ -203,24 +205,24 @@ def _by_cell(value: Grey) -> Grey:
     return cv2.resize(core, size, interpolation=cv2.INTER_AREA)
 
 
-def _normal_equations(level: Level, found: Alignment, displacement: Array) -> list[Grey]:
+def _normal_equations(level: Level, alignment: Alignment, displacement: Array) -> list[Grey]:
     """Cells' sums of g g^T (xx, xy, yy) and g (n1 - n2) (x, y), over s^2, in px of the level."""
-    sums = []
-    for n1, n2, seen in _bands(level, found, displacement):
+    bands = []
+    for n1, n2, valid_mask in _bands(level, alignment, displacement):
         both = n1 + n2
-        gx = cv2.Sobel(both, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 16) * seen
-        gy = cv2.Sobel(both, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 16) * seen
-        change = (n1 - n2) * seen
+        gx = cv2.Sobel(both, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 16) * valid_mask
+        gy = cv2.Sobel(both, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 16) * valid_mask
+        change = (n1 - n2) * valid_mask
         terms = (gx * gx, gx * gy, gy * gy, gx * change, gy * change, change * change)
-        sums.append(np.stack([_by_cell(term) for term in terms]))
-    *pulls, square = np.concatenate(sums, axis=1)
+        bands.append(np.stack([_by_cell(term) for term in terms]))
+    *pulls, square = np.concatenate(bands, axis=1)
     noise = cv2.GaussianBlur(square, (0, 0), NOISE_BLUR) + np.float32(NOISE_FLOOR)
     return [cv2.GaussianBlur(pull, (0, 0), SUM_BLUR) / noise for pull in pulls]
 
 
-def _solve(sums: list[Grey], alpha: float, local: Array) -> Array:
+def _solve(equations: list[Grey], alpha: float, local: Array) -> Array:
     """The step (rows, columns, 2) by conjugate gradients, preconditioned cell by cell."""
-    xx, xy, yy, x, y = sums
+    xx, xy, yy, x, y = equations
 
     def apply(u: Array) -> Array:
         out = -alpha * _laplacian(u)
@@ -233,7 +235,7 @@ def _solve(sums: list[Grey], alpha: float, local: Array) -> Array:
         u = np.stack((c * r[..., 0] - xy * r[..., 1], a * r[..., 1] - xy * r[..., 0]), axis=-1)
         return u / (a * c - xy * xy)[..., None]
 
-    found = np.zeros_like(local)
+    solution = np.zeros_like(local)
     residual = np.stack((x, y), axis=-1) + alpha * _laplacian(local)
     direction = towards = precondition(residual)
     size = first = float((residual * towards).sum())
@@ -242,13 +244,13 @@ def _solve(sums: list[Grey], alpha: float, local: Array) -> Array:
             break
         applied = apply(direction)
         length = size / float((direction * applied).sum())
-        found = found + length * direction
+        solution = solution + length * direction
         residual = residual - length * applied
         towards = precondition(residual)
         size, before = float((residual * towards).sum()), size
         direction = towards + (size / before) * direction
-    length = np.linalg.norm(found, axis=-1, keepdims=True)
-    return found * np.minimum(1, LONGEST_STEP / np.maximum(length, 1e-6))
+    length = np.linalg.norm(solution, axis=-1, keepdims=True)
+    return solution * np.minimum(1, LONGEST_STEP / np.maximum(length, 1e-6))
 
 
 def _laplacian(u: Array) -> Array:

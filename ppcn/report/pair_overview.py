@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ppcn.dataset.extract import KEPT, Window
+from ppcn.dataset.extract import Window
+from ppcn.dataset.gates import Outcome
 from ppcn.photos.decode import Photo
+from ppcn.registration.alignment import Alignment
+from ppcn.registration.gates import AGREES
 from ppcn.registration.geometry import (
-    OK,
-    Alignment,
     Array,
     inside,
     sample_displacement,
@@ -19,7 +20,7 @@ from ppcn.registration.geometry import (
     square_centres,
     transform_points,
 )
-from ppcn.registration.register import AGREES, Evidence
+from ppcn.registration.register import Evidence
 from ppcn.report.drawing import (
     BLACK,
     BLUE,
@@ -48,16 +49,16 @@ from ppcn.report.drawing import (
     swatch,
 )
 
-OUTCOMES = {
-    KEPT: WHITE,
-    "low_correlation": VERMILION,
-    "flat": SKY,
-    "blown_highlights": BLACK,
-    "shift_at_limit": PURPLE,
-    "repeated_texture": GREEN,
-    "outside_overlap": GREY,
-    "identical": BLUE,
-    "duplicate": ORANGE,
+OUTCOME_COLOURS = {
+    Outcome.KEPT: WHITE,
+    Outcome.LOW_CORRELATION: VERMILION,
+    Outcome.FLAT: SKY,
+    Outcome.BLOWN_HIGHLIGHTS: BLACK,
+    Outcome.SHIFT_AT_LIMIT: PURPLE,
+    Outcome.REPEATED_TEXTURE: GREEN,
+    Outcome.OUTSIDE_OVERLAP: GREY,
+    Outcome.IDENTICAL: BLUE,
+    Outcome.DUPLICATE: ORANGE,
 }
 # Squares of a checkerboard, and arrows of a displacement, along the width.
 SQUARES, ARROWS = 10, 32
@@ -70,7 +71,7 @@ WIDTH = 1600
 
 def quick_look(
     phone: Photo,
-    dslr: Photo,
+    reference: Photo,
     alignment: Alignment,
     windows: Sequence[Window],
     size: int,
@@ -80,20 +81,20 @@ def quick_look(
 
     Args:
         phone: (H, W, 3) uint8 RGB.
-        dslr: (H', W', 3) uint8 RGB.
-        alignment: the pair's geometry, with status "ok".
+        reference: (H', W', 3) uint8 RGB.
+        alignment: the pair's geometry, accepted.
         windows: what became of each.
         size: side of a window, phone px.
         width: of the picture, px.
     """
     small = reduced(phone, (width - GAP) // 2)
-    left = _checkerboard(small, dslr, alignment)
+    left = _checkerboard(small, reference, alignment)
     return beside([left, _window_map(small, alignment, windows, size)])
 
 
 def explanation(
     phone: Photo,
-    dslr: Photo,
+    reference: Photo,
     alignment: Alignment,
     evidence: Evidence,
     windows: Sequence[Window],
@@ -103,67 +104,67 @@ def explanation(
 
     Args:
         phone: (H, W, 3) uint8 RGB.
-        dslr: (H', W', 3) uint8 RGB.
-        alignment: the pair's geometry or its refusal.
-        evidence: what that was judged by.
-        windows: what became of each; none for a refusal.
+        reference: (H', W', 3) uint8 RGB.
+        alignment: the pair's geometry or its rejection.
+        evidence: what decided it.
+        windows: what became of each; none for a rejected pair.
         size: side of a window, phone px.
 
     Returns:
         "matches" always; "inliers", "residual", "displacement", "correlation", "checkerboard" and
-        "windows" as far as the pair got before it was refused.
+        "windows" as far as the pair got before it was rejected.
     """
     small = reduced(phone, WIDTH)
-    pictures = {"matches": _matches(phone, dslr, alignment, evidence)}
+    pictures = {"matches": _matches(phone, reference, alignment, evidence)}
     if evidence.inlier.any():
-        pictures["inliers"] = _inliers(phone, dslr, evidence)
-    if alignment.status == OK:
+        pictures["inliers"] = _inliers(phone, reference, evidence)
+    if alignment.is_accepted:
         pictures["residual"] = _residual(small, alignment, evidence)
     if alignment.displacement.size:
         pictures["displacement"] = _displacement(small, alignment)
     if evidence.agreement.size:
         pictures["correlation"] = _correlation(small, alignment, evidence)
-    if alignment.status == OK or not np.array_equal(alignment.homography, np.eye(3)):
-        pictures["checkerboard"] = _checkerboard(small, dslr, alignment)
+    if alignment.is_accepted or not np.array_equal(alignment.homography, np.eye(3)):
+        pictures["checkerboard"] = _checkerboard(small, reference, alignment)
     if windows:
         pictures["windows"] = _window_map(small, alignment, windows, size)
     return pictures
 
 
-def _checkerboard(small: Photo, dslr: Photo, alignment: Alignment) -> Photo:
-    """Squares of the phone's photo and of the DSLR's laid over it in turn."""
-    laid, seen = _laid_over(dslr, alignment, size_of(small))
+def _checkerboard(small: Photo, reference: Photo, alignment: Alignment) -> Photo:
+    """Squares of the phone's photo and of the reference photo warped to it in turn."""
+    warped, valid_mask = _warped_to_phone(reference, alignment, size_of(small))
     rows, columns = (np.arange(n) * SQUARES // small.shape[1] for n in small.shape[:2])
     other = (rows[:, None] + columns) % 2 == 1
-    picture = np.where(other[..., None], laid, small)
-    picture[~seen] = small[~seen] // 3
-    keys = [] if seen.all() else [swatch(BLACK, "dark: the DSLR does not see it")]
+    picture = np.where(other[..., None], warped, small)
+    picture[~valid_mask] = small[~valid_mask] // 3
+    keys = [] if valid_mask.all() else [swatch(BLACK, "dark: the DSLR does not see it")]
     title = "phone (top left) and DSLR in turn"
-    if alignment.status != OK:
+    if alignment.rejection:
         title += ", by the homography alone"
     return framed(picture, title, keys)
 
 
-def _laid_over(
-    dslr: Photo, alignment: Alignment, size: tuple[int, int]
+def _warped_to_phone(
+    reference: Photo, alignment: Alignment, size: tuple[int, int]
 ) -> tuple[Photo, NDArray[np.bool_]]:
-    """The DSLR's photo as the phone's, reduced to `size`, would see it, and what it sees."""
+    """The reference photo as the phone's, reduced to `size`, would see it, and what it sees."""
     side = np.array(alignment.phone_size) / size
     points = (square_centres(range(size[0]), range(size[1]), 1) + 0.5) * side - 0.5
-    # A homography that was refused may send points to infinity.
+    # A homography that was rejected may send points to infinity.
     with np.errstate(all="ignore"):
-        there = alignment.to_dslr(points)
-        shrink = max(1.0, alignment.dslr_scale() * side[0])
-    seen = inside(there, size_of(dslr))
-    small = reduced(dslr, max(1, round(dslr.shape[1] / shrink)))
-    where = (there + 0.5) * np.divide(size_of(small), size_of(dslr)) - 0.5
-    where = np.where(seen[..., None], where, 0).astype(np.float32)
+        mapped = alignment.to_reference(points)
+        shrink = max(1.0, alignment.reference_scale() * side[0])
+    valid_mask = inside(mapped, size_of(reference))
+    small = reduced(reference, max(1, round(reference.shape[1] / shrink)))
+    where = (mapped + 0.5) * np.divide(size_of(small), size_of(reference)) - 0.5
+    where = np.where(valid_mask[..., None], where, 0).astype(np.float32)
     edge = cv2.BORDER_REPLICATE
-    return cv2.remap(small, where, None, cv2.INTER_LINEAR, borderMode=edge), seen
+    return cv2.remap(small, where, None, cv2.INTER_LINEAR, borderMode=edge), valid_mask
 
 
 def _window_map(small: Photo, alignment: Alignment, windows: Sequence[Window], size: int) -> Photo:
-    """Every window filled by its correlation, framed by its outcome, struck out if refused."""
+    """Every window filled by its correlation, framed by its outcome, struck out if rejected."""
     scale = small.shape[1] / alignment.phone_size[0]
     corners = np.array([window.xy for window in windows]).reshape(-1, 2)
     first = np.rint(corners * scale).astype(int)
@@ -178,67 +179,70 @@ def _window_map(small: Photo, alignment: Alignment, windows: Sequence[Window], s
     for window, a, b in zip(windows, first, last, strict=True):
         _frame(picture, a, b, window.outcome)
     counts = Counter(window.outcome for window in windows)
-    keys = [_outcome_key(name, counts[name]) for name in OUTCOMES if counts[name]]
-    title = f"{counts[KEPT]} of {len(windows)} windows kept"
+    keys = [_outcome_key(name, counts[name]) for name in OUTCOME_COLOURS if counts[name]]
+    title = f"{counts[Outcome.KEPT]} of {len(windows)} windows kept"
     return framed(picture, title, [ramp("correlation 0 to 1"), *keys])
 
 
-def _frame(picture: Photo, first: Array, last: Array, outcome: str) -> None:
-    colour, thick = OUTCOMES[outcome], 2 if last[0] - first[0] > 30 else 1
+def _frame(picture: Photo, first: Array, last: Array, outcome: Outcome) -> None:
+    colour, thick = OUTCOME_COLOURS[outcome], 2 if last[0] - first[0] > 30 else 1
     first, last = first + thick // 2, last - thick // 2
     cv2.rectangle(picture, first, last, colour, thick)
-    if outcome != KEPT:
+    if outcome is not Outcome.KEPT:
         cv2.line(picture, first, last, colour, thick, cv2.LINE_AA)
 
 
-def _outcome_key(outcome: str, count: int) -> Key:
-    sample = np.full((SAMPLE, SAMPLE, 3), VIRIDIS[-1] if outcome == KEPT else 100, np.uint8)
+def _outcome_key(outcome: Outcome, count: int) -> Key:
+    sample = np.full((SAMPLE, SAMPLE, 3), VIRIDIS[-1] if outcome is Outcome.KEPT else 100, np.uint8)
     _frame(sample, np.zeros(2, int), np.array([SAMPLE, SAMPLE]) - 1, outcome)
     return Key(sample, f"{count} {outcome.replace('_', ' ')}")
 
 
-def _matches(phone: Photo, dslr: Photo, alignment: Alignment, evidence: Evidence) -> Photo:
+def _matches(phone: Photo, reference: Photo, alignment: Alignment, evidence: Evidence) -> Photo:
     """Matches in shades of where they are on the phone, so that wrong ones stand out."""
-    title = f"{len(evidence.here)} matches, coloured by their place on the phone"
-    if alignment.status != OK:
-        title += f"; refused: {alignment.status}"
-    colours = shades(evidence.here[:, 0] / phone.shape[1])
-    return framed(_joined(phone, dslr, evidence, colours), title)
+    title = f"{len(evidence.kpts_phone)} matches, coloured by their place on the phone"
+    if alignment.rejection:
+        title += f"; rejected: {alignment.rejection.sentence}"
+    colours = shades(evidence.kpts_phone[:, 0] / phone.shape[1])
+    return framed(_joined(phone, reference, evidence, colours), title)
 
 
-def _inliers(phone: Photo, dslr: Photo, evidence: Evidence) -> Photo:
+def _inliers(phone: Photo, reference: Photo, evidence: Evidence) -> Photo:
     agree = evidence.inlier
     colours = np.where(agree[:, None], BLUE, VERMILION)
     title = f"{agree.sum()} of {len(agree)} matches agree on one homography"
     keys = [swatch(BLUE, f"{agree.sum()} agree"), swatch(VERMILION, f"{(~agree).sum()} do not")]
-    return framed(_joined(phone, dslr, evidence, colours), title, keys)
+    return framed(_joined(phone, reference, evidence, colours), title, keys)
 
 
-def _joined(phone: Photo, dslr: Photo, evidence: Evidence, colours: Array) -> Photo:
+def _joined(phone: Photo, reference: Photo, evidence: Evidence, colours: Array) -> Photo:
     """The two photos beside each other, their matches (M, 2) joined in colours (M, 3)."""
     width = (WIDTH - GAP) // 2
-    picture = beside([faded(reduced(photo, width)) for photo in (phone, dslr)])
-    here = (evidence.here + 0.5) * width / phone.shape[1] - 0.5
-    there = (evidence.there + 0.5) * width / dslr.shape[1] - 0.5 + [width + GAP, 0]
+    picture = beside([faded(reduced(photo, width)) for photo in (phone, reference)])
+    start = (evidence.kpts_phone + 0.5) * width / phone.shape[1] - 0.5
+    end = (evidence.kpts_reference + 0.5) * width / reference.shape[1] - 0.5 + [width + GAP, 0]
     lines = picture.copy()
-    for a, b, colour in zip(here, there, colours, strict=True):
+    for a, b, colour in zip(start, end, colours, strict=True):
         draw_line(lines, a, b, colour)
     picture = cv2.addWeighted(lines, 0.4, picture, 0.6, 0)
-    for point, colour in zip([*here, *there], [*colours, *colours], strict=True):
+    for point, colour in zip([*start, *end], [*colours, *colours], strict=True):
         draw_dot(picture, point, colour)
     return picture
 
 
 def _residual(small: Photo, alignment: Alignment, evidence: Evidence) -> Photo:
     """Where the matches that agree would lie, seen from where the mapping has them."""
-    here, there = evidence.here[evidence.inlier], evidence.there[evidence.inlier]
-    moved = here + sample_displacement(alignment.displacement, alignment.step, here)
-    error = transform_points(np.linalg.inv(alignment.homography), there) - moved
+    inlier = evidence.inlier
+    kpts_phone, kpts_reference = evidence.kpts_phone[inlier], evidence.kpts_reference[inlier]
+    moved = kpts_phone + sample_displacement(alignment.displacement, alignment.step, kpts_phone)
+    error = transform_points(np.linalg.inv(alignment.homography), kpts_reference) - moved
     scale = small.shape[1] / alignment.phone_size[0]
     picture = faded(small)
-    _pins(picture, here, error, scale, MAGNIFIED * scale, WORST)
+    _pins(picture, kpts_phone, error, scale, MAGNIFIED * scale, WORST)
     bar = scale_bar(5 * MAGNIFIED * scale, "5 px")
-    title = f"error that remains at {len(here)} matches: median {alignment.residual_px:.2f} px"
+    title = (
+        f"error that remains at {len(kpts_phone)} matches: median {alignment.residual_px:.2f} px"
+    )
     return framed(picture, title, [ramp(f"0 to {WORST:g} px and more"), bar])
 
 

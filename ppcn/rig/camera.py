@@ -92,8 +92,8 @@ def place_camera(camera: Camera, scene_size: tuple[int, int], random: np.random.
     """
     for _ in range(100):
         pose = _draw_pose(camera, scene_size, random)
-        seen = pose.to_scene(pixel_grid(pose.size, step=20))
-        if (seen >= 0).all() and (seen <= np.array(scene_size) - 1).all():
+        corners = pose.to_scene(pixel_grid(pose.size, step=20))
+        if (corners >= 0).all() and (corners <= np.array(scene_size) - 1).all():
             return pose
     raise UserError(
         f"a rig camera with field_of_view {camera.field_of_view} looks past the scene's "

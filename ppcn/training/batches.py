@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from ppcn.dataset.patch_set import CropSet, PatchSet
+from ppcn.dataset.patch_set import PatchSet
 from ppcn.dataset.splits import TRAIN
+from ppcn.dataset.sr_set import CropSet
 from ppcn.errors import UserError
 from ppcn.networks.devices import choose_device, room_on
 from ppcn.params import SharpenerTraining

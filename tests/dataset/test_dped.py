@@ -41,14 +41,14 @@ def test_the_release_becomes_a_patch_set(release: Path, tmp_path: Path) -> None:
             assert patches.ncc.min() > 0.99
 
 
-def test_a_missing_partner_is_refused_and_nothing_written(release: Path, tmp_path: Path) -> None:
+def test_a_missing_partner_is_rejected_and_nothing_written(release: Path, tmp_path: Path) -> None:
     (release / "iphone/training_data/canon/7.png").unlink()
     with pytest.raises(UserError, match="patch 7 is in only one of iphone/ and canon/"):
         _import(release, tmp_path / "out" / "iphone.h5")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_wrong_size_is_refused_by_name(release: Path, tmp_path: Path) -> None:
+def test_a_wrong_size_is_rejected_by_name(release: Path, tmp_path: Path) -> None:
     small = np.zeros((50, 100, 3), np.uint8)
     write_photo(release / "iphone/test_data/patches/iphone/3.png", small)
     with pytest.raises(UserError, match=r"3\.png: is 100x50 px, not the 100 of patches\.size"):
@@ -56,6 +56,6 @@ def test_a_wrong_size_is_refused_by_name(release: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "iphone.h5").exists()
 
 
-def test_a_folder_that_is_no_release_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_release_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="training_data"):
         _import(tmp_path, tmp_path / "iphone.h5")

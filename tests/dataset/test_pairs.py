@@ -33,7 +33,7 @@ def shoot(tmp_path: Path) -> Shoot:
 
 
 def _names(pairs: list[Pair]) -> dict[str, tuple[str, str]]:
-    return {pair.stem: (pair.phone.name, pair.dslr.name) for pair in pairs}
+    return {pair.stem: (pair.phone.name, pair.reference.name) for pair in pairs}
 
 
 def test_stems_are_paired_in_order(tmp_path: Path, shoot: Shoot) -> None:
@@ -123,7 +123,7 @@ def test_clocks_that_differ_are_shown_and_mended(tmp_path: Path, shoot: Shoot) -
     with pytest.raises(UserError, match=r"only 0 of 20 .* \+90\.5 s .* data\.clock_offset"):
         find_pairs(tmp_path, "p", "c", "time")
     pairs, unpaired = find_pairs(tmp_path, "p", "c", "time", clock_offset=90.5)
-    assert [(p.phone.stem, p.dslr.stem) for p in pairs] == [(p.stem, p.stem) for p in pairs]
+    assert [(p.phone.stem, p.reference.stem) for p in pairs] == [(p.stem, p.stem) for p in pairs]
     assert (len(pairs), unpaired) == (20, {})
     shoot("c/chance.jpg", 1001)
     with pytest.raises(UserError, match="only 1 of 20"):
@@ -155,7 +155,7 @@ def test_times_against_brute_force(tmp_path: Path, shoot: Shoot, seed: int) -> N
             if abs(at - then) <= 1.5 and abs(at - then) < min(others):
                 expected.add((p, c))
     pairs, unpaired = find_pairs(tmp_path, "p", "c", "time", tolerance=1.5)
-    assert {(pair.phone.name, pair.dslr.name) for pair in pairs} == expected
+    assert {(pair.phone.name, pair.reference.name) for pair in pairs} == expected
     assert len(unpaired) == 30 - 2 * len(pairs)
     assert len(expected) >= 4
 
@@ -208,7 +208,7 @@ def test_a_manifest_names_the_pairs(
         ("phone,reference\np/\0.jpg,c/1.jpg\n", "line 2: no photo "),
     ],
 )
-def test_a_manifest_is_refused_by_line(
+def test_a_manifest_is_rejected_by_line(
     tmp_path: Path, four: Shoot, text: str, message: str
 ) -> None:
     manifest = tmp_path / "pairs.csv"
@@ -217,7 +217,7 @@ def test_a_manifest_is_refused_by_line(
         find_pairs(tmp_path, "p", "c", str(manifest))
 
 
-def test_an_unknown_way_of_pairing_is_refused(tmp_path: Path, four: Shoot) -> None:
+def test_an_unknown_way_of_pairing_is_rejected(tmp_path: Path, four: Shoot) -> None:
     with pytest.raises(UserError, match=r"data\.pair_by is 'tiem'; .* nearest is 'time'"):
         find_pairs(tmp_path, "p", "c", "tiem")
     with pytest.raises(UserError, match=r"nowhere\.csv: no such manifest"):

@@ -76,7 +76,7 @@ def count_threads(job: Job) -> int:
     return max(cv2.getNumThreads(), *pools)
 
 
-def refuse_the_third(job: Job) -> int:
+def reject_the_third(job: Job) -> int:
     if job.number == 2:
         raise UserError("scene-2: is damaged")
     return record(job)
@@ -148,7 +148,7 @@ def parallel(request: pytest.FixtureRequest) -> dict[str, Any]:
     return {"cluster": request.getfixturevalue("dask_cluster").scheduler_address}
 
 
-def test_one_worker_runs_here(tmp_path: Path) -> None:
+def test_one_worker_runs_in_this_process(tmp_path: Path) -> None:
     assert set(run_in_order(os_pid, jobs(3, tmp_path))) == {os.getpid()}
 
 
@@ -205,8 +205,8 @@ def test_a_task_that_kills_its_workers_is_named(parallel: dict[str, Any], tmp_pa
     assert noted(tmp_path, "done").keys() >= {0, 1, 2}
 
 
-def test_a_refusal_arrives_in_order(parallel: dict[str, Any], tmp_path: Path) -> None:
-    results = run_in_order(refuse_the_third, jobs(1000, tmp_path), **parallel)
+def test_a_rejection_arrives_in_order(parallel: dict[str, Any], tmp_path: Path) -> None:
+    results = run_in_order(reject_the_third, jobs(1000, tmp_path), **parallel)
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(UserError, match=r"^scene-2: is damaged$"):
         next(results)
@@ -275,7 +275,7 @@ def test_a_scheduler_file_is_an_address(dask_cluster: Any, tmp_path: Path) -> No
     assert list(run_in_order(record, jobs(3, tmp_path), cluster=str(file))) == [0, 1, 2]
 
 
-def test_a_cluster_without_workers_is_refused(
+def test_a_cluster_without_workers_is_rejected(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(dask, "SECONDS_TO_CONNECT", 2)
@@ -287,7 +287,7 @@ def test_a_cluster_without_workers_is_refused(
 
 
 @pytest.mark.parametrize("listening", [False, True])
-def test_an_address_without_a_scheduler_is_refused_soon(
+def test_an_address_without_a_scheduler_is_rejected_soon(
     listening: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(dask, "SECONDS_TO_CONNECT", 0.5)
@@ -302,7 +302,7 @@ def test_an_address_without_a_scheduler_is_refused_soon(
 
 
 @pytest.mark.parametrize("cluster", ["here", "http://127.0.0.1:80", "tcp://127.0.0.1", "no.json"])
-def test_what_is_no_address_is_refused(cluster: str, tmp_path: Path) -> None:
+def test_what_is_no_address_is_rejected(cluster: str, tmp_path: Path) -> None:
     pytest.importorskip("distributed")
     with pytest.raises(UserError, match=rf"^{cluster}: .*dask scheduler"):
         list(run_in_order(record, jobs(1, tmp_path), cluster=cluster))
@@ -310,15 +310,15 @@ def test_what_is_no_address_is_refused(cluster: str, tmp_path: Path) -> None:
 
 def test_a_missing_dask_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(UserError, match=r"pip install 'ppcn\[cluster\]'"):
+    with pytest.raises(UserError, match=r"^the cluster needs Dask: pip install 'ppcn\[cluster\]'"):
         list(run_in_order(record, jobs(1, tmp_path), cluster="tcp://127.0.0.1:8786"))
 
 
-def test_a_machine_with_other_versions_is_refused(tmp_path: Path) -> None:
+def test_a_machine_with_other_versions_is_rejected(tmp_path: Path) -> None:
     wanted = {**dask._versions(), "OpenCV": "4.12.0"}
     with pytest.raises(UserError, match=r"has OpenCV 5.*4\.12\.0"):
-        dask._run_elsewhere(wanted, record, Job(0, tmp_path))
-    assert dask._run_elsewhere(dask._versions(), record, Job(0, tmp_path)) == 0
+        dask._run_remotely(wanted, record, Job(0, tmp_path))
+    assert dask._run_remotely(dask._versions(), record, Job(0, tmp_path)) == 0
 
 
 @pytest.fixture
@@ -348,6 +348,7 @@ def test_a_number_that_may_not_fit_is_kept_with_a_warning(machine: Path) -> None
     number, warning = worker_count(20, 10**9)
     assert number == 20
     assert warning and "20 x 1.0 GB" in warning and "16.0 GB" in warning
+    assert warning.endswith("; fewer workers need less")
     number, warning = worker_count(None, 17 * 10**9)
     assert number == 1
     assert warning and "17.0 GB" in warning

@@ -247,7 +247,7 @@ def test_a_cluster_of_which_a_worker_dies_writes_the_same_files(rig: Path, folde
         assert (folder / f"{first}.h5").read_bytes() == (folder / f"{second}.h5").read_bytes()
 
 
-def test_explain_shows_how_a_pair_is_judged(rig: Path, folder: Path) -> None:
+def test_explain_shows_why_a_pair_is_accepted(rig: Path, folder: Path) -> None:
     done = run(folder, "align", "--phone=iphone", f"--root={rig}", "--explain=casa-mila")
     assert done.returncode == 0, done.stderr
     assert "casa-mila: ok; " in done.stdout

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ppcn.dataset.patch_set import Patch, PatchWriter, open_crops, open_patches, save_crops
+from ppcn.dataset.patch_set import Patch, PatchWriter, open_patches
+from ppcn.dataset.sr_set import open_crops, save_crops
 from ppcn.files.artifacts import create_hdf5
 from ppcn.networks import devices
 from ppcn.params import Params

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from ppcn.dataset.patch_set import read_photos, save_photos
+from ppcn.dataset.sr_set import read_photos, save_photos
 from ppcn.photos.resize import enlarge, shrink
 from ppcn.training.validation import validation_photos
 
