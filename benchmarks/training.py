@@ -43,7 +43,7 @@ from ppcn.networks.ppcn_sr import SuperResolver
 from ppcn.networks.vgg import load_vgg
 from ppcn.params import Engine, Params
 from ppcn.training.batches import Batch, Batches, CropSource, PatchSource, Source
-from ppcn.training.objective import Enhancement, Objective, Sharpening
+from ppcn.training.objective import EnhancementObjective, Objective, SRObjective
 from ppcn.training.train_state import State
 from ppcn.training.trainer import Plan, learn
 
@@ -76,7 +76,7 @@ def prepare(stage: str, batch: int, files: ExitStack) -> tuple[Job, Any]:
     if stage == "sr":
         training = params.sr.model_copy(update={"batch": batch})
         source: Source = CropSource(files.enter_context(open_crops(CROPS)), training, True)
-        objective: Objective = Sharpening(params.sr)
+        objective: Objective = SRObjective(params.sr)
         network: nn.Module = SuperResolver()
         literal: Any = LiteralSharpener(twin(network), objective.weights)
         return Job(network, objective, Batches(source, 0)), literal
@@ -85,10 +85,12 @@ def prepare(stage: str, batch: int, files: ExitStack) -> tuple[Job, Any]:
     teacher = place(Teacher(0.1)) if stage == "student" else None
     network = Student(0.1) if teacher else Teacher(0.1)
     vgg = load_vgg(FEATURES)[0]
-    objective = Enhancement(params.recipe(), params.loss, vgg, teacher, cut.size, 0, source.targets)
-    assert objective.rival
+    objective = EnhancementObjective(
+        params.recipe(), params.loss, vgg, teacher, cut.size, 0, source.targets
+    )
+    assert objective.discriminator
     literal = LiteralEnhancer(
-        twin(network), twin(objective.rival), place(vgg), teacher, objective.weights
+        twin(network), twin(objective.discriminator), place(vgg), teacher, objective.weights
     )
     return Job(network, objective, Batches(source, 0)), literal
 
@@ -104,9 +106,9 @@ def engine(job: Job, precision: str, batch: int) -> Callable[[Batch], float]:
     training = settings.model_copy(update={"batch": batch, "learning_rate": 5e-4})
     plan = Plan(training, Engine(precision=precision, compile=False), 0)
     objective = copy.copy(job.objective)
-    if objective.rival:
-        objective.rival = copy.deepcopy(objective.rival)
-    state = State(twin(job.network), objective.rival, training)
+    if isinstance(objective, EnhancementObjective):
+        objective.adversary = copy.deepcopy(objective.adversary)
+    state = State(twin(job.network), objective.discriminator, training)
 
     def step(batch: Batch) -> float:
         state.totals.clear()

@@ -14,7 +14,7 @@ from ppcn.networks.ppcn import Teacher
 from ppcn.networks.vgg import load_vgg
 from ppcn.params import EnhancerTraining, Params, Recipe
 from ppcn.training.batches import PatchSource
-from ppcn.training.objective import Enhancement
+from ppcn.training.objective import EnhancementObjective
 from ppcn.training.validation import validation_patches
 
 Features = Annotated[Path, typer.Option(help="VGG-19 weights.")]
@@ -62,7 +62,7 @@ def train_enhancer(run: EnhancerRun, params: Params) -> None:
     inputs |= {"teacher": teacher_file} if teacher_file else {}
     with open_patches(run.patches) as cut:
         source = PatchSource(cut, run.training.batch)
-        objective = Enhancement(
+        objective = EnhancementObjective(
             run.recipe,
             params.loss,
             vgg,

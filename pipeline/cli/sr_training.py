@@ -11,9 +11,9 @@ from pipeline.cli.training_run import Result, run_training
 from ppcn.dataset.patch_set import open_crops, read_photos
 from ppcn.files.artifacts import provenance
 from ppcn.networks import NETWORKS
-from ppcn.params import Params, SharpenerTraining, SharpeningLoss
+from ppcn.params import Params, SRLoss, SRTraining
 from ppcn.training.batches import CropSource
-from ppcn.training.objective import Sharpening
+from ppcn.training.objective import SRObjective
 from ppcn.training.validation import validation_photos
 
 TrainSet = Annotated[Path, typer.Option("--train", help="Training crops.")]
@@ -37,8 +37,8 @@ class SharpenerRun:
     """
 
     name: str
-    loss: SharpeningLoss
-    training: SharpenerTraining
+    loss: SRLoss
+    training: SRTraining
     train_set: Path
     valid_set: Path
     out: Path
@@ -51,7 +51,7 @@ def train_sharpener(run: SharpenerRun, params: Params) -> None:
     network = NETWORKS[run.name].make()
     enlarged = NETWORKS[run.name].reads != "small"
     validation = validation_photos(read_photos(run.valid_set), enlarged)
-    objective = Sharpening(run.loss)
+    objective = SRObjective(run.loss)
     recorded = provenance(params.seed, {"train": run.train_set, "valid": run.valid_set})
     result = Result(run.name, run.name, run.out, run.metrics, {"loss": objective.weights}, recorded)
     with open_crops(run.train_set) as crops:

@@ -12,7 +12,7 @@ from pipeline.cli.options import ParamsFile, PatchesFile, Phone, load_params
 from ppcn.errors import UserError, nearest
 from ppcn.networks import NETWORKS
 from ppcn.networks.ppcn import Teacher
-from ppcn.params import NetworkName, Params, Recipe, Term
+from ppcn.params import NetworkName, Params, Recipe, Without
 from ppcn.weights import load_network
 
 
@@ -22,7 +22,7 @@ def baseline(
     recipe: Annotated[
         str | None, typer.Option(help="Entry of recipes; loss.recipe by default.")
     ] = None,
-    without: Annotated[Term, typer.Option(help="A term of the loss to leave out.")] = "none",
+    without: Annotated[Without, typer.Option(help="A term of the loss to leave out.")] = "none",
     teacher: Annotated[
         Path | None, typer.Option(help="Weights of the teacher that a ppcn_student imitates.")
     ] = None,
@@ -77,7 +77,7 @@ def _make(name: str, params: Params, noise: bool) -> nn.Module:
     return NETWORKS[name].make(**options)
 
 
-def _recipe(params: Params, name: str | None, without: Term) -> Recipe:
+def _recipe(params: Params, name: str | None, without: Without) -> Recipe:
     """The recipe, less one term; distillation and noise are no part of it."""
     recipe = params.recipe(name)
     if without in ("none", "kd", "noise"):

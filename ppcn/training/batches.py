@@ -20,7 +20,7 @@ from ppcn.dataset.patch_set import CropSet, PatchSet
 from ppcn.dataset.splits import TRAIN
 from ppcn.errors import UserError
 from ppcn.networks.devices import choose_device, room_on
-from ppcn.params import SharpenerTraining
+from ppcn.params import SRTraining
 from ppcn.photos.resize import SCALE
 from ppcn.training import distributed
 
@@ -194,7 +194,7 @@ class CropSource:
         UserError: the stored crops are too small.
     """
 
-    def __init__(self, crops: CropSet, training: SharpenerTraining, enlarged: bool) -> None:
+    def __init__(self, crops: CropSet, training: SRTraining, enlarged: bool) -> None:
         if training.train_crop > crops.size:
             raise UserError(
                 f"train_crop is larger than the stored crops of {crops.size} px; make them anew"

@@ -118,18 +118,20 @@ class State:
 
     Args:
         network: what is trained.
-        rival: a network that learns against it, or None.
+        discriminator: a network that learns against it, or None.
         training: which weights to average and keep.
     """
 
-    def __init__(self, network: nn.Module, rival: nn.Module | None, training: Training) -> None:
+    def __init__(
+        self, network: nn.Module, discriminator: nn.Module | None, training: Training
+    ) -> None:
         self.step = 0
         self.rows: list[Row] = []
         self.totals = Totals()
-        self.network, self.rival, self._training = network, rival, training
+        self.network, self.discriminator, self._training = network, discriminator, training
         self._average = copy.deepcopy(network).requires_grad_(False) if training.average else None
         self.descent = Descent(network.parameters())
-        self.rival_descent = Descent(rival.parameters()) if rival else None
+        self.discriminator_descent = Descent(discriminator.parameters()) if discriminator else None
         self._best: Tensors = {}
         self._best_psnr = -math.inf
 
@@ -194,9 +196,13 @@ class State:
         self.step, self.rows = facts["step"], facts["rows"]
 
     def _modules(self) -> dict[str, nn.Module]:
-        found = {"network": self.network, "rival": self.rival, "average": self._average}
+        found = {
+            "network": self.network,
+            "discriminator": self.discriminator,
+            "average": self._average,
+        }
         return {name: module for name, module in found.items() if module}
 
     def _descents(self) -> dict[str, Descent]:
-        found = {"descent": self.descent, "rival_descent": self.rival_descent}
+        found = {"descent": self.descent, "discriminator_descent": self.discriminator_descent}
         return {name: descent for name, descent in found.items() if descent}

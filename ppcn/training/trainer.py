@@ -106,7 +106,7 @@ class _Loop:
         self.objective, self.batches, self.validation = objective, batches, validation
         self.plan, self.run, self.writes = plan, run, bool(run) and distributed.rank() == 0
         self.device = choose_device()
-        self.state = State(place(network), objective.rival, plan.training)
+        self.state = State(place(network), objective.discriminator, plan.training)
         if plan.engine.compile:
             compile_in_place(self.state.network)
         self.speeds: list[Row] = []
@@ -188,7 +188,7 @@ class _Loop:
 
 
 def learn(state: State, objective: Objective, batch: Batch, plan: Plan) -> None:
-    """Move the network, and then its rival, by one step, and note the terms."""
+    """Move the network, and then its discriminator, by one step, and note the terms."""
     device = batch.x.device
     shrunk = decay(plan.training, state.step)
     random = _random(plan.seed, state.step, device)
@@ -200,10 +200,10 @@ def learn(state: State, objective: Objective, batch: Batch, plan: Plan) -> None:
     state.follow()
     logged = {"loss": loss, **terms}
     with _autocast(plan.engine, device):
-        rival_loss = objective.rival_loss()
-    if rival_loss is not None and state.rival_descent:
-        state.rival_descent.step(rival_loss, objective.rival_rate * shrunk)
-        logged["discriminator"] = rival_loss
+        discriminator_loss = objective.discriminator_loss()
+    if discriminator_loss is not None and state.discriminator_descent:
+        state.discriminator_descent.step(discriminator_loss, objective.discriminator_rate * shrunk)
+        logged["discriminator"] = discriminator_loss
     state.totals.add(logged, state.step)
 
 

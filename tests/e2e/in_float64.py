@@ -21,12 +21,12 @@ from ppcn.networks.vgg import load_vgg
 from ppcn.params import Params
 from ppcn.training import distributed
 from ppcn.training.batches import Batch, Batches, PatchSource
-from ppcn.training.objective import Enhancement, Terms
+from ppcn.training.objective import EnhancementObjective, Terms
 from ppcn.training.trainer import Plan, train
 from ppcn.training.validation import validation_patches
 
 
-class Wide(Enhancement):
+class Wide(EnhancementObjective):
     """PPCN's loss in float64."""
 
     def terms(self, network: nn.Module, batch: Batch, step: int, random: torch.Generator) -> Terms:
@@ -51,8 +51,8 @@ def trained_by(params: Params) -> list[dict[str, float]]:
     with open_patches(Path("data/patches/iphone.h5")) as cut:
         source = PatchSource(cut, params.teacher.batch)
         objective = Wide(params.recipe(), params.loss, vgg, None, cut.size, 5, source.targets)
-        assert objective.rival is not None
-        objective.rival.double()
+        assert objective.discriminator is not None
+        objective.discriminator.double()
         batches = Batches(source, params.seed)
         plan = Plan(params.teacher, params.engine, params.seed)
         trained = train(

@@ -58,7 +58,7 @@ class _Warmer:
 
 
 class _Absolute:
-    rival, rival_rate = None, 0.0
+    discriminator, discriminator_rate = None, 0.0
 
     def __init__(self) -> None:
         self.weights = {"l1": 1.0}
@@ -66,7 +66,7 @@ class _Absolute:
     def terms(self, network, batch, step, random):
         return {"l1": (network(batch.x) - batch.y).abs().mean()}
 
-    def rival_loss(self):
+    def discriminator_loss(self):
         return None
 
 
@@ -179,12 +179,12 @@ class _InterruptedError(Exception):
 class _Adversarial(_Absolute):
     """A discriminator and terms that differ during a warm-up, as the papers' losses have them."""
 
-    rival_rate = 1e-3
+    discriminator_rate = 1e-3
 
     def __init__(self) -> None:
         self.weights = {"l1": 1.0, "texture": 0.1}
         torch.manual_seed(1)
-        self.rival = nn.Sequential(nn.Conv2d(3, 4, 5, 4), nn.Flatten(), nn.Linear(324, 1))
+        self.discriminator = nn.Sequential(nn.Conv2d(3, 4, 5, 4), nn.Flatten(), nn.Linear(324, 1))
         self.fake = None
 
     def terms(self, network, batch, step, random):
@@ -193,15 +193,15 @@ class _Adversarial(_Absolute):
         if step < 15:
             return terms
         noise = torch.rand(output.shape, generator=random)
-        self.rival.requires_grad_(False)
+        self.discriminator.requires_grad_(False)
         self.fake, self.real = (output + noise / 99).detach(), batch.y
-        return terms | {"texture": -self.rival(output).mean()}
+        return terms | {"texture": -self.discriminator(output).mean()}
 
-    def rival_loss(self):
+    def discriminator_loss(self):
         if self.fake is None:
             return None
-        self.rival.requires_grad_(True)
-        return self.rival(self.fake).mean() - self.rival(self.real).mean()
+        self.discriminator.requires_grad_(True)
+        return self.discriminator(self.fake).mean() - self.discriminator(self.real).mean()
 
 
 EVERYTHING = TRAINING.model_copy(update={"average": 0.9, "keep": "best", "steps": 60})
