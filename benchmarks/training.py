@@ -44,8 +44,8 @@ from ppcn.networks.vgg import load_vgg
 from ppcn.params import Engine, Params
 from ppcn.training.batches import Batch, Batches, CropSource, PatchSource, Source
 from ppcn.training.objective import EnhancementObjective, Objective, SRObjective
-from ppcn.training.train_state import State
-from ppcn.training.trainer import Plan, learn
+from ppcn.training.train_state import TrainState
+from ppcn.training.trainer import TrainConfig, train_step
 
 PATCHES, FEATURES = Path("data/patches/iphone.h5"), Path("data/features/vgg19.safetensors")
 CROPS, PHOTOS = Path("data/sr/train.h5"), Path("data/sr/valid.h5")
@@ -104,17 +104,17 @@ def engine(job: Job, precision: str, batch: int) -> Callable[[Batch], float]:
     """The step of the engine; it returns the loss."""
     settings = Params.load(Path("params.yaml")).teacher
     training = settings.model_copy(update={"batch": batch, "learning_rate": 5e-4})
-    plan = Plan(training, Engine(precision=precision, compile=False), 0)
+    config = TrainConfig(training, Engine(precision=precision, compile=False), 0)
     objective = copy.copy(job.objective)
     if isinstance(objective, EnhancementObjective):
         objective.adversary = copy.deepcopy(objective.adversary)
-    state = State(twin(job.network), objective.discriminator, training)
+    state = TrainState(twin(job.network), objective.discriminator, training)
 
     def step(batch: Batch) -> float:
-        state.totals.clear()
-        learn(state, objective, batch, plan)
+        state.meter.clear()
+        train_step(state, objective, batch, config)
         state.step += 1
-        return state.totals.means()["loss"]
+        return state.meter.means()["loss"]
 
     return step
 
@@ -236,7 +236,7 @@ STARTING = 4
 
 
 class Training:
-    """A stage as a process of its own, with changed parameters and a savepoint every second."""
+    """A stage as a process of its own, with changed parameters and a checkpoint every second."""
 
     def __init__(self, stage: str, changes: dict[str, Any], folder: str) -> None:
         self.folder = Path(folder)
@@ -249,7 +249,7 @@ class Training:
         phone = [] if stage == "sr" else ["--phone=iphone"]
         teacher = ["--teacher=data/models/teacher/iphone.safetensors"] if stage == "student" else []
         program = (
-            "import ppcn.training.trainer as loop; loop.SECONDS_BETWEEN_SAVEPOINTS = 1; "
+            "import ppcn.training.trainer as loop; loop.SECONDS_BETWEEN_CHECKPOINTS = 1; "
             "from pipeline.app import app; app()"
         )
         self.command = [

@@ -15,9 +15,9 @@ from ppcn.files.artifacts import write_csv, write_json
 from ppcn.params import Params, Training
 from ppcn.training import distributed
 from ppcn.training.batches import Batches, Source
-from ppcn.training.checkpoint import Run
+from ppcn.training.checkpoint import RunDirectory
 from ppcn.training.objective import Objective
-from ppcn.training.trainer import Plan, train
+from ppcn.training.trainer import TrainConfig, train
 from ppcn.training.validation import ValidationPairs
 from ppcn.weights import save_weights
 
@@ -55,14 +55,14 @@ def run_training(
     """Train, or go on training, and write weights, log and metrics.
 
     While it goes on, a folder beside the weights, `<name>.training`, holds the log and sample
-    pictures so far, and the savepoint from which an interrupted run goes on.
+    pictures so far, and the checkpoint from which an interrupted run goes on.
     """
     check_outputs(result.out, result.metrics)
     computing = {"training": training.model_dump(), "engine": params.engine.model_dump()}
     facts = {**result.settings, **computing, **result.recorded}
-    plan = Plan(training, params.engine, params.seed)
+    plan = TrainConfig(training, params.engine, params.seed)
     distributed.join()
-    run = Run(result.out.with_suffix(".training"), {"network": result.name, **facts})
+    run = RunDirectory(result.out.with_suffix(".training"), {"network": result.name, **facts})
     first = distributed.rank() == 0
     place = run.reserved() if first else nullcontext()
     with place, showing(result.title, quiet=not first) as report:
@@ -82,7 +82,7 @@ def run_training(
     typer.echo(f"{result.title}: validation PSNR {psnr:.2f} dB at step {step}")
 
 
-def _introduce(result: Result, source: Source, run: Run) -> None:
+def _introduce(result: Result, source: Source, run: RunDirectory) -> None:
     """Say what is trained on, where, and where to watch it."""
     among = f" among {distributed.count()} processes" if distributed.count() > 1 else ""
     typer.echo(

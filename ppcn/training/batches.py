@@ -166,11 +166,11 @@ class PatchSource:
         return [Pick(row, (0, 0), turned) for row, turned in zip(rows, turns, strict=True)]
 
     def read(self, picks: Sequence[Pick]) -> tuple[Tensor, Tensor]:
-        """Phone and camera patches."""
+        """The phone's and the better camera's patches."""
         rows = [pick.row for pick in picks]
         if self._pool is None:
-            phone, dslr = self._patches.read(self._rows[rows])
-            return torch.from_numpy(phone), torch.from_numpy(dslr)
+            phone, reference = self._patches.read(self._rows[rows])
+            return torch.from_numpy(phone), torch.from_numpy(reference)
         index = torch.tensor(rows).to(self._pool[0].device, non_blocking=True)
         return self._pool[0][index], self._pool[1][index]
 

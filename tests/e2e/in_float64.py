@@ -22,7 +22,7 @@ from ppcn.params import Params
 from ppcn.training import distributed
 from ppcn.training.batches import Batch, Batches, PatchSource
 from ppcn.training.objective import EnhancementObjective, Terms
-from ppcn.training.trainer import Plan, train
+from ppcn.training.trainer import TrainConfig, train
 from ppcn.training.validation import validation_patches
 
 
@@ -43,7 +43,7 @@ class Unwidened(Teacher):
         return super().forward(x.double())
 
 
-def trained_by(params: Params) -> list[dict[str, float]]:
+def rows_of(params: Params) -> list[dict[str, float]]:
     """The rows of one training."""
     torch.manual_seed(0)
     network = Unwidened(params.teacher.initial_deviation).double()
@@ -54,17 +54,17 @@ def trained_by(params: Params) -> list[dict[str, float]]:
         assert objective.discriminator is not None
         objective.discriminator.double()
         batches = Batches(source, params.seed)
-        plan = Plan(params.teacher, params.engine, params.seed)
-        trained = train(
-            network, objective, batches, validation_patches(cut), plan, lambda *figures: None
+        config = TrainConfig(params.teacher, params.engine, params.seed)
+        result = train(
+            network, objective, batches, validation_patches(cut), config, lambda *figures: None
         )
-    return trained.rows
+    return result.rows
 
 
 def main() -> None:
     """Train with each parameter file."""
     distributed.join()
-    rows = [trained_by(Params.load(Path(name))) for name in sys.argv[1:]]
+    rows = [rows_of(Params.load(Path(name))) for name in sys.argv[1:]]
     if distributed.rank() == 0:
         print(json.dumps(rows))
     distributed.leave()

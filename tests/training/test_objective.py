@@ -105,16 +105,16 @@ def test_the_discriminator_learns_to_tell_them_apart(objective_parts, formula: s
     loss = loss.model_copy(update={"adversarial": formula})
     recipe = recipe.without("contextual").without("vgg")
     objective = EnhancementObjective(recipe, loss, vgg, None, 100, warmup_steps=0)
-    student, found = Student(), []
+    student, history = Student(), []
     learning = torch.optim.Adam(objective.discriminator.parameters(), lr=1e-4)
     for _ in range(30):
         objective.terms(student, Batch(x, y, (0, 1)), 0, random)
-        judged = objective.discriminator_loss()
+        loss_of_step = objective.discriminator_loss()
         learning.zero_grad()
-        judged.backward()
+        loss_of_step.backward()
         learning.step()
-        found.append(judged.item())
-    assert np.mean(found[-5:]) < 0.7 * np.mean(found[:5])
+        history.append(loss_of_step.item())
+    assert np.mean(history[-5:]) < 0.7 * np.mean(history[:5])
 
 
 def test_every_term_has_a_row_and_a_weight() -> None:
@@ -190,7 +190,7 @@ def test_a_weight_under_loss_replaces_the_recipes(params: Params) -> None:
         params.recipe("bow")
 
 
-def test_sharpening_is_equation_6(params: Params) -> None:
+def test_super_resolution_is_equation_6(params: Params) -> None:
     x, y = torch.rand(2, 1, 3, 32, 32)
     objective = SRObjective(params.sr)
     terms = objective.terms(nn.Identity(), Batch(x, y), 0, torch.Generator())
@@ -208,11 +208,11 @@ def test_the_loss_with_kept_features_of_targets_is_the_loss(objective_parts) -> 
     objective = EnhancementObjective(recipe, loss, vgg, None, 100, warmup_steps=0, targets=4)
     without = EnhancementObjective(recipe, loss, vgg, None, 100, warmup_steps=0)
     student = Student(0.1)
-    seen = []
+    held = []
     for chosen in ([0, 1, 1], [2, 1, 0], [1, 2, 0], [3, 3, 2]):
         batch = Batch(inputs[chosen], targets[chosen], tuple(chosen))
-        found, expected = (o.terms(student, batch, 0, random) for o in (objective, without))
-        assert {n: v.item() for n, v in found.items()} == {n: v.item() for n, v in expected.items()}
-        seen.append(len(objective.target_features.rows))
-    assert seen == [2, 3, 3, 4]
+        kept, expected = (o.terms(student, batch, 0, random) for o in (objective, without))
+        assert {n: v.item() for n, v in kept.items()} == {n: v.item() for n, v in expected.items()}
+        held.append(len(objective.target_features.rows))
+    assert held == [2, 3, 3, 4]
     assert not without.target_features.rows
