@@ -30,7 +30,7 @@ from typing import Annotated, Any
 import psutil
 import torch
 import typer
-from literal import LiteralEnhancer, LiteralSharpener
+from literal import LiteralEnhancer, LiteralSR
 from ruamel.yaml import YAML
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
@@ -39,7 +39,7 @@ from pipeline.__main__ import ALLOCATOR
 from ppcn.dataset.patch_set import open_crops, open_patches
 from ppcn.networks.devices import place
 from ppcn.networks.ppcn import Student, Teacher
-from ppcn.networks.ppcn_sr import SuperResolver
+from ppcn.networks.ppcn_sr import PPCNSR
 from ppcn.networks.vgg import load_vgg
 from ppcn.params import Engine, Params
 from ppcn.training.batches import Batch, Batches, CropSource, PatchSource, Source
@@ -77,8 +77,8 @@ def prepare(stage: str, batch: int, files: ExitStack) -> tuple[Job, Any]:
         training = params.sr.model_copy(update={"batch": batch})
         source: Source = CropSource(files.enter_context(open_crops(CROPS)), training, True)
         objective: Objective = SRObjective(params.sr)
-        network: nn.Module = SuperResolver()
-        literal: Any = LiteralSharpener(twin(network), objective.weights)
+        network: nn.Module = PPCNSR()
+        literal: Any = LiteralSR(twin(network), objective.weights)
         return Job(network, objective, Batches(source, 0)), literal
     cut = files.enter_context(open_patches(PATCHES))
     source = PatchSource(cut, batch)

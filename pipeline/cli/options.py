@@ -41,6 +41,11 @@ def load_params(path: Path | None) -> Params:
     return Params.load(path)
 
 
+def usual_patches(params: Params, phone: str) -> Path:
+    """The patch set that stages read for a phone."""
+    return Path(params.data.patches) / f"{phone}.h5"
+
+
 def check_phone(params: Params, phone: str, root: Path | None) -> None:
     """Refuse a phone that params.yaml does not know, unless its folder was named.
 

@@ -22,9 +22,9 @@ from ppcn.evaluation.protocols import (
     run_network,
     run_upscaler,
     score_enhancement,
-    score_superres,
+    score_sr,
 )
-from ppcn.evaluation.tables import enhancement_markdown, superres_markdown
+from ppcn.evaluation.tables import enhancement_markdown, sr_markdown
 from ppcn.files.artifacts import provenance, read_json, replacing, write_json
 from ppcn.params import Params
 from ppcn.photos.decode import list_photos, read_photo
@@ -70,7 +70,7 @@ def tables(
         table, page = _enhancement(params, models, patches, photos, costs), enhancement_markdown
     else:
         models = models or Path("data/models/baseline-sr")
-        table, page = _superres(params, models, valid_set, costs), superres_markdown
+        table, page = _sr(params, models, valid_set, costs), sr_markdown
     write_json(metrics, table)
     with replacing(metrics.with_suffix(".md")) as temporary:
         temporary.write_text(page(read_json(metrics)), encoding="utf-8")
@@ -182,14 +182,14 @@ def _naturalness(
     return {name: {"niqe": float(np.mean(values))} for name, values in found.items() if values}
 
 
-def _superres(params: Params, models: Path, valid_set: Path, costs: Mapping[str, Any]) -> Row:
+def _sr(params: Params, models: Path, valid_set: Path, costs: Mapping[str, Any]) -> Row:
     files = {str(name): models / f"{name}.safetensors" for name in params.tables.sr}
     methods: dict[str, Enhance] = {"bicubic": bicubic}
     for name, path in files.items():
         methods[name] = run_upscaler(name, load_weights(path, name)[0])
     with showing("tables: photos") as report:
         photos = ((hr, lr) for _, hr, lr in read_photos(valid_set))
-        scores = score_superres(methods, counted(photos, count_photos(valid_set), report))
+        scores = score_sr(methods, counted(photos, count_photos(valid_set), report))
     rows = {name: {**scores.pop(name), **costs["networks"].get(name, {})} for name in methods}
     return {
         **scores,

@@ -49,7 +49,7 @@ def _method(weights: str) -> tuple[Enhance, dict[str, object]]:
         return do_nothing, {"network": DO_NOTHING, **provenance(None, {})}
     path = Path(weights)
     network, facts = load_weights(path)
-    if NETWORKS[facts["network"]].reads != "photo":
+    if NETWORKS[facts["network"]].input != "image":
         raise UserError(f"{path}: holds {facts['network']}, for super-resolution; use score-sr")
     return run_network(network), {
         "network": facts["network"],

@@ -14,11 +14,11 @@ from ppcn.evaluation.protocols import (
     SMALLEST_SSIM,
     Bicubic,
     Enhance,
-    SuperresProtocol,
+    SRProtocol,
     bicubic,
     run_upscaler,
-    score_superres,
 )
+from ppcn.evaluation.protocols import score_sr as score_methods
 from ppcn.files.artifacts import provenance, write_json
 from ppcn.networks import NETWORKS
 from ppcn.photos.decode import Photo, list_photos, read_photo
@@ -39,7 +39,7 @@ def score_sr(
         Path | None, typer.Option(help="Their x1/4 versions; made by bicubic reduction if absent.")
     ] = None,
     protocol: Annotated[
-        SuperresProtocol | None,
+        SRProtocol | None,
         typer.Option(help="sr_y_shave4 by default, sr_y_shave4_matlab with --lr-dir."),
     ] = None,
 ) -> None:
@@ -49,7 +49,7 @@ def score_sr(
     method, facts = _method(weights, BICUBIC[protocol])
     with showing("score") as report:
         read = counted(_read(photos, BICUBIC[protocol]), len(photos), report)
-        scores = score_superres({"method": method}, read, protocol)
+        scores = score_methods({"method": method}, read, protocol)
     result = {**scores, **scores["method"], **facts, "lr": "given" if lr_dir else "made"}
     result.pop("method")
     write_json(json, result)
@@ -68,7 +68,7 @@ def _method(weights: str, convention: Bicubic) -> tuple[Enhance, dict[str, objec
     path = Path(weights)
     network, facts = load_weights(path)
     name = facts["network"]
-    if NETWORKS[name].reads == "photo" and name != "srcnn":
+    if NETWORKS[name].input == "image" and NETWORKS[name].also is None:
         raise UserError(f"{path}: holds {name}, for enhancement; use score-enhancement")
     upscale = run_upscaler(name, network, convention.enlarge)
     return upscale, {"network": name, **provenance(None, {"weights": path})}

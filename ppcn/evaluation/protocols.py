@@ -37,7 +37,7 @@ Enhance = Callable[[Photo], Floats]
 Resize = Callable[[Photo], Photo]
 Scores = dict[str, float]
 EnhancementProtocol = Literal["pirm2018", "dped_test"]
-SuperresProtocol = Literal["sr_y_shave4", "sr_y_shave4_matlab"]
+SRProtocol = Literal["sr_y_shave4", "sr_y_shave4_matlab"]
 SMALLEST_SSIM = 11
 
 
@@ -48,7 +48,7 @@ class Bicubic(NamedTuple):
     enlarge: Resize
 
 
-BICUBIC: dict[SuperresProtocol, Bicubic] = {
+BICUBIC: dict[SRProtocol, Bicubic] = {
     "sr_y_shave4": Bicubic(shrink, enlarge),
     "sr_y_shave4_matlab": Bicubic(matlab_shrink, matlab_enlarge),
 }
@@ -76,7 +76,7 @@ def run_upscaler(name: str, network: nn.Module, enlarge: Resize = enlarge) -> En
         enlarge: the protocol's, for networks that sharpen an enlarged photo.
     """
     run = run_network(network)
-    if NETWORKS[name].reads == "small":
+    if NETWORKS[name].input == "lr":
         return run
     return lambda lr: run(enlarge(lr))
 
@@ -156,10 +156,10 @@ def _checked(output: Floats, name: str) -> Floats:
     return output
 
 
-def score_superres(
+def score_sr(
     methods: Mapping[str, Enhance],
     photos: Iterable[tuple[Photo, Photo]],
-    protocol: SuperresProtocol = "sr_y_shave4",
+    protocol: SRProtocol = "sr_y_shave4",
 ) -> dict[str, Any]:
     """Score x4 super-resolution.
 

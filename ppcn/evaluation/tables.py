@@ -63,7 +63,7 @@ def enhancement_markdown(table: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def superres_markdown(table: Mapping[str, Any]) -> str:
+def sr_markdown(table: Mapping[str, Any]) -> str:
     """The super-resolution table as a Markdown page.
 
     Args:

@@ -16,9 +16,9 @@ from ppcn.errors import UserError
 from ppcn.inference.runtimes import Runtime
 from ppcn.inference.tiled import WHITE, Pixels, Report, Rows, Tiled
 from ppcn.networks import NETWORKS
-from ppcn.networks.sr_baselines import SCALE
 from ppcn.photos.color import LUMA_WEIGHTS
 from ppcn.photos.photo_file import Form, PhotoFile, Piece, write_comparison
+from ppcn.photos.resize import SCALE
 from ppcn.weights import load_weights
 from ppcn.weights.shipped import find_weights
 
@@ -94,8 +94,8 @@ class Improver:
     ) -> None:
         path = find_weights(weights)
         network, self.facts = load_weights(path)
-        self._reads = NETWORKS[self.facts["network"]].reads
-        if (self._reads == "photo") != (task == "enhance"):
+        self._input = NETWORKS[self.facts["network"]].input
+        if (self._input == "image") != (task == "enhance"):
             other = "upscale" if task == "enhance" else "enhance"
             raise UserError(f"{path}: holds {self.facts['network']}; use it with '{other}'")
         self.scale = 1 if task == "enhance" else SCALE
@@ -103,7 +103,7 @@ class Improver:
 
     def pieces(self, photo: Rows, report: Report) -> Iterator[Piece]:
         """The result in pieces: first row, first column, pixels (rows, columns, 3), not clipped."""
-        rows = Enlarged(photo) if self._reads == "enlarged" else photo
+        rows = Enlarged(photo) if self._input == "lr_bicubic" else photo
         for top, left, pixels in self._tiled.tiles(rows, report):
             yield top, left, pixels.numpy()
 

@@ -5,14 +5,16 @@ test sets. They differ at borders only (by up to 5 grey levels): MATLAB mirrors,
 """
 
 from collections.abc import Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.sparse import csr_array
 
 from ppcn.photos.decode import Photo
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 SCALE = 4
 Kind = TypeVar("Kind", np.uint8, np.float64)
@@ -69,8 +71,11 @@ def imresize(image: NDArray[Kind], scale: float) -> NDArray[Kind]:
     return image
 
 
-def _bicubic_weights(length: int, scale: float) -> csr_array:
+def _bicubic_weights(length: int, scale: float) -> "csr_array":
     """(ceil(length * scale), length) sparse matrix that resizes one axis."""
+    # Here, for who only needs Pillow's resizing waits for no sparse matrices.
+    from scipy.sparse import csr_array
+
     widening = min(scale, 1.0)
     reach = 4 / widening
     out = np.arange(int(np.ceil(length * scale - 1e-9)))

@@ -50,7 +50,7 @@ def compare_photo(photo: Photo, methods: Mapping[str, Enhance], width: int = 900
     return _row(small, titled=True)
 
 
-def compare_superres(hr: Photo, lr: Photo, upscale: Enhance, side: int = 200) -> Photo:
+def compare_sr(hr: Photo, lr: Photo, upscale: Enhance, side: int = 200) -> Photo:
     """The most detailed part of a photo: bicubic, the network and the original."""
     y, x = _busiest(hr, side)
     cells = {"bicubic": enlarge(lr), "ppcn_sr": to_photo(upscale(lr)), "original": hr}

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer import event_file_writer
 
 from ppcn.errors import UserError
 from ppcn.training import checkpoint
@@ -114,7 +115,13 @@ def test_tensorboard_shows_every_column_and_the_pictures(tmp_path: Path) -> None
     assert [e.value for e in events.Scalars("psnr")] == [20.5, 21.0]
 
 
-def test_tensorboard_hides_what_an_earlier_attempt_wrote_of_the_same_steps(tmp_path: Path) -> None:
+def test_tensorboard_hides_what_an_earlier_attempt_wrote_of_the_same_steps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Files are read in the order of their names, in which a process's tenth file of a second
+    # comes before its ninth; attempts are processes of their own.
+    monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(0))
+
     def losses_after(rows: list[dict[str, float]]) -> list[tuple[int, float]]:
         RunDirectory(tmp_path, DEPENDS).log(rows, np.zeros((8, 24, 3), np.uint8))
         events = EventAccumulator(str(tmp_path)).Reload().Scalars("loss")

@@ -9,7 +9,7 @@ from torch import nn
 from ppcn import losses
 from ppcn.errors import UserError
 from ppcn.networks.ppcn import Student, Teacher
-from ppcn.networks.sr_baselines import SRCNN
+from ppcn.networks.srcnn import SRCNN
 from ppcn.networks.vgg import load_vgg
 from ppcn.params import Params, Recipe, TermName
 from ppcn.params.losses import Weights

@@ -19,9 +19,9 @@ from ppcn.evaluation.protocols import (
     run_network,
     run_upscaler,
     score_enhancement,
-    score_superres,
+    score_sr,
 )
-from ppcn.networks.ppcn_sr import SuperResolver
+from ppcn.networks.ppcn_sr import PPCNSR
 from ppcn.photos.decode import read_photo
 from ppcn.photos.resize import shrink
 from ppcn.weights import load_network, load_weights
@@ -45,11 +45,11 @@ def test_every_file_is_small_has_a_card_and_names_no_place(path: Path) -> None:
 
 def test_super_resolution_beats_bicubic() -> None:
     """No score, for these photos were trained on at other sizes."""
-    network, _ = load_network(WEIGHTS / "ppcn_sr.safetensors", SuperResolver)
+    network, _ = load_network(WEIGHTS / "ppcn_sr.safetensors", PPCNSR)
     upscale = run_upscaler("ppcn_sr", network)
     photo = read_photo(ROOT / "data/sample/casa-mila.jpg")
     hr = cv2.resize(photo, (640, 360), interpolation=cv2.INTER_AREA)
-    scores = score_superres({"ours": upscale, "bicubic": bicubic}, [(hr, shrink(hr))])
+    scores = score_sr({"ours": upscale, "bicubic": bicubic}, [(hr, shrink(hr))])
     assert scores["ours"]["psnr"] > scores["bicubic"]["psnr"] + 1
 
 
