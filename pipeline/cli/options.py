@@ -19,6 +19,14 @@ Root = Annotated[Path | None, typer.Option(help="Folder of photo folders; data.r
 PatchesFile = Annotated[
     Path | None, typer.Option(help="Patch set; PHONE.h5 under data.patches by default.")
 ]
+AlignedFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--aligned",
+        help="Alignments that the patches were cut by, which name the photos; "
+        "data/aligned/PHONE.h5 by default.",
+    ),
+]
 Reference = Annotated[
     str | None, typer.Option(help="Folder name of the better camera; data.reference by default.")
 ]

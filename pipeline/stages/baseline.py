@@ -15,48 +15,56 @@ from ppcn.params import NetworkName, Params, Recipe, Without
 from ppcn.training.run import fresh_network
 from ppcn.weights import load_network
 
+NetworkToTrain = Annotated[
+    str, typer.Option(help=f"Network to train: one of {', '.join(get_args(NetworkName))}.")
+]
+RecipeName = Annotated[
+    str | None,
+    typer.Option(
+        help="Total loss to train for: an entry of recipes in the parameter file; "
+        "loss.recipe by default."
+    ),
+]
+WithoutTerm = Annotated[
+    Without,
+    typer.Option(help="Term of the loss to leave out, or noise for the mux networks' noise."),
+]
+TeacherFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Weights file of the teacher that a ppcn_student imitates; without it, it learns "
+        "from the photos alone."
+    ),
+]
+ResultName = Annotated[
+    str | None, typer.Option(help="Name of the result; the network's by default.")
+]
+WeightsFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Weights file to write; data/models/baseline/PHONE/NAME.safetensors by default."
+    ),
+]
+MetricsFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Metrics file to write, with the log of the training as .csv beside it; "
+        "metrics/baseline/PHONE/NAME.json by default."
+    ),
+]
+
 
 def baseline(
-    network: Annotated[
-        str, typer.Option(help=f"Network to train: one of {', '.join(get_args(NetworkName))}.")
-    ],
+    network: NetworkToTrain,
     phone: Phone,
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            help="Total loss to train for: an entry of recipes in the parameter file; "
-            "loss.recipe by default."
-        ),
-    ] = None,
-    without: Annotated[
-        Without,
-        typer.Option(help="Term of the loss to leave out, or noise for the mux networks' noise."),
-    ] = "none",
-    teacher: Annotated[
-        Path | None,
-        typer.Option(
-            help="Weights file of the teacher that a ppcn_student imitates; without it, it learns "
-            "from the photos alone."
-        ),
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="Name of the result; the network's by default.")
-    ] = None,
+    recipe: RecipeName = None,
+    without: WithoutTerm = "none",
+    teacher: TeacherFile = None,
+    name: ResultName = None,
     patches: PatchesFile = None,
     features: Features = FEATURES,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Weights file to write; data/models/baseline/PHONE/NAME.safetensors by default."
-        ),
-    ] = None,
-    metrics: Annotated[
-        Path | None,
-        typer.Option(
-            help="Metrics file to write, with the log of the training as .csv beside it; "
-            "metrics/baseline/PHONE/NAME.json by default."
-        ),
-    ] = None,
+    out: WeightsFile = None,
+    metrics: MetricsFile = None,
     params_file: ParamsFile = None,
 ) -> None:
     """Train one enhancement network at the budget of `baseline`, to compare it with others."""

@@ -11,27 +11,31 @@ from ppcn.errors import UserError, nearest
 from ppcn.training.run import fresh_network
 from ppcn.training.sr_run import SRConfig, train_sr
 
+NetworkToTrain = Annotated[
+    str,
+    typer.Option(help="Network to train: a key of tables.sr in the parameter file."),
+]
+WeightsFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Weights file to write; data/models/baseline-sr/NETWORK.safetensors by default."
+    ),
+]
+MetricsFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Metrics file to write, with the log of the training as .csv beside it; "
+        "metrics/baseline-sr/NETWORK.json by default."
+    ),
+]
+
 
 def baseline_sr(
-    network: Annotated[
-        str,
-        typer.Option(help="Network to train: a key of tables.sr in the parameter file."),
-    ],
+    network: NetworkToTrain,
     train_set: TrainSet = TRAIN_SET,
     valid_set: ValidSet = VALID_SET,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Weights file to write; data/models/baseline-sr/NETWORK.safetensors by default."
-        ),
-    ] = None,
-    metrics: Annotated[
-        Path | None,
-        typer.Option(
-            help="Metrics file to write, with the log of the training as .csv beside it; "
-            "metrics/baseline-sr/NETWORK.json by default."
-        ),
-    ] = None,
+    out: WeightsFile = None,
+    metrics: MetricsFile = None,
     params_file: ParamsFile = None,
 ) -> None:
     """Train one super-resolution network at the budget of `baseline_sr`."""

@@ -17,16 +17,18 @@ from ppcn.weights import load_network
 
 
 def evaluate_sr(
-    weights: Annotated[Path, typer.Option(help="Weights to score.")] = Path(
+    weights: Annotated[Path, typer.Option(help="Weights file to score.")] = Path(
         "data/models/sr/ppcn_sr.safetensors"
     ),
-    valid_set: Annotated[Path, typer.Option("--valid", help="Held-out photos.")] = Path(
-        "data/sr/valid.h5"
-    ),
-    metrics: Annotated[Path, typer.Option(help="Metrics to write.")] = Path(
+    valid_set: Annotated[
+        Path, typer.Option("--valid", help="Set of held-out photos to score on.")
+    ] = Path("data/sr/valid.h5"),
+    metrics: Annotated[Path, typer.Option(help="Metrics file to write.")] = Path(
         "metrics/evaluate/sr.json"
     ),
-    pictures: Annotated[Path, typer.Option(help="Folder for pictures.")] = Path("data/pictures/sr"),
+    pictures: Annotated[
+        Path, typer.Option(help="Folder for pictures of bicubic, network and original.")
+    ] = Path("data/pictures/sr"),
     params_file: ParamsFile = None,
 ) -> None:
     """Score held-out photos on Y (protocol sr_y_shave4) beside bicubic."""

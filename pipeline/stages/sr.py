@@ -10,17 +10,18 @@ from pipeline.cli.training_run import TRAIN_SET, VALID_SET, TrainSet, ValidSet, 
 from ppcn.training.run import fresh_network
 from ppcn.training.sr_run import SRConfig, train_sr
 
+WeightsFile = Annotated[Path, typer.Option(help="Weights file to write.")]
+MetricsFile = Annotated[
+    Path,
+    typer.Option(help="Metrics file to write, with the log of the training as .csv beside it."),
+]
+
 
 def sr(
     train_set: TrainSet = TRAIN_SET,
     valid_set: ValidSet = VALID_SET,
-    out: Annotated[Path, typer.Option(help="Weights file to write.")] = Path(
-        "data/models/sr/ppcn_sr.safetensors"
-    ),
-    metrics: Annotated[
-        Path,
-        typer.Option(help="Metrics file to write, with the log of the training as .csv beside it."),
-    ] = Path("metrics/sr/ppcn_sr.json"),
+    out: WeightsFile = Path("data/models/sr/ppcn_sr.safetensors"),
+    metrics: MetricsFile = Path("metrics/sr/ppcn_sr.json"),
     params_file: ParamsFile = None,
 ) -> None:
     """Train the x4 super-resolution network (PPCN eq. 6)."""

@@ -12,30 +12,32 @@ from ppcn.networks.ppcn import Teacher
 from ppcn.training.run import fresh_network
 from ppcn.weights import load_network
 
+TeacherFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Weights file of the teacher; data/models/teacher/PHONE.safetensors by default."
+    ),
+]
+WeightsFile = Annotated[
+    Path | None,
+    typer.Option(help="Weights file to write; data/models/student/PHONE.safetensors by default."),
+]
+MetricsFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Metrics file to write, with the log of the training as .csv beside it; "
+        "metrics/student/PHONE.json by default."
+    ),
+]
+
 
 def student(
     phone: Phone,
     patches: PatchesFile = None,
     features: Features = FEATURES,
-    teacher: Annotated[
-        Path | None,
-        typer.Option(
-            help="Weights file of the teacher; data/models/teacher/PHONE.safetensors by default."
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Weights file to write; data/models/student/PHONE.safetensors by default."
-        ),
-    ] = None,
-    metrics: Annotated[
-        Path | None,
-        typer.Option(
-            help="Metrics file to write, with the log of the training as .csv beside it; "
-            "metrics/student/PHONE.json by default."
-        ),
-    ] = None,
+    teacher: TeacherFile = None,
+    out: WeightsFile = None,
+    metrics: MetricsFile = None,
     params_file: ParamsFile = None,
 ) -> None:
     """Train the student, imitating the teacher's feature maps (PPCN eq. 12-13)."""

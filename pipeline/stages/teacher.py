@@ -10,24 +10,25 @@ from pipeline.cli.options import ParamsFile, PatchesFile, Phone, load_params
 from pipeline.cli.training_run import FEATURES, Features
 from ppcn.training.run import fresh_network
 
+WeightsFile = Annotated[
+    Path | None,
+    typer.Option(help="Weights file to write; data/models/teacher/PHONE.safetensors by default."),
+]
+MetricsFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Metrics file to write, with the log of the training as .csv beside it; "
+        "metrics/teacher/PHONE.json by default."
+    ),
+]
+
 
 def teacher(
     phone: Phone,
     patches: PatchesFile = None,
     features: Features = FEATURES,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Weights file to write; data/models/teacher/PHONE.safetensors by default."
-        ),
-    ] = None,
-    metrics: Annotated[
-        Path | None,
-        typer.Option(
-            help="Metrics file to write, with the log of the training as .csv beside it; "
-            "metrics/teacher/PHONE.json by default."
-        ),
-    ] = None,
+    out: WeightsFile = None,
+    metrics: MetricsFile = None,
     params_file: ParamsFile = None,
 ) -> None:
     """Train the teacher (PPCN eq. 13 without distillation, or another recipe)."""

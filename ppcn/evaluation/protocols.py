@@ -103,16 +103,16 @@ def score_enhancement(
 
     Args:
         methods: by name; each gives an image in [0, 1] that may overshoot.
-        pairs: phone and camera photos, (H, W, 3) uint8.
+        pairs: the phone's and the better camera's photos, (H, W, 3) uint8.
         protocol: see the module.
     """
     compare = {"pirm2018": _compare_pirm2018, "dped_test": _compare_dped_test}[protocol]
     scores: dict[str, list[Scores]] = {name: [] for name in methods}
     identical = 0
-    for phone, camera in pairs:
-        identical += np.array_equal(phone, camera)
+    for phone, reference in pairs:
+        identical += np.array_equal(phone, reference)
         for name, enhance in methods.items():
-            scores[name].append(compare(_checked(enhance(phone), name), camera / 255.0))
+            scores[name].append(compare(_checked(enhance(phone), name), reference / 255.0))
     return {
         "protocol": protocol,
         "images": len(next(iter(scores.values()))),

@@ -55,6 +55,7 @@ __all__ = [
     "SRTraining",
     "Split",
     "SuperResolution",
+    "Tables",
     "TermName",
     "Training",
     "Without",
@@ -102,7 +103,7 @@ class Params(Group):
             near = nearest(self.tables.phone, self.phones)
             raise ValueError(
                 f"tables.phone is '{self.tables.phone}', which is not under phones; "
-                f"the nearest is '{near}'"
+                f"name the phone whose patches the tables' networks train on, such as '{near}'"
             )
         return self
 

@@ -84,7 +84,7 @@ def train_to_files(config: RunConfig, task: Task, params: Params, watch: Watch) 
     Returns:
         The log's row of the weights that were written; None in all processes but the first.
     """
-    plan = TrainConfig(config.training, params.engine, params.seed)
+    how = TrainConfig(config.training, params.engine, params.seed)
     computing = {"training": config.training.model_dump(), "engine": params.engine.model_dump()}
     facts = {**task.settings, **computing, **task.recorded}
     distributed.join()
@@ -96,7 +96,7 @@ def train_to_files(config: RunConfig, task: Task, params: Params, watch: Watch) 
             batches = Batches(task.source, params.seed)
             validation = task.validation
             result = train(
-                config.network, task.objective, batches, validation, plan, report, directory
+                config.network, task.objective, batches, validation, how, report, directory
             )
             distributed.leave()
             if not first:

@@ -101,6 +101,12 @@ def test_phone_with_the_reference_cameras_name_is_refused(file: Path) -> None:
         Params.load(file)
 
 
+def test_the_tables_phone_is_one_of_the_phones(file: Path) -> None:
+    edit_yaml(file, {"tables.phone": "ipone"})
+    with pytest.raises(UserError, match=r"tables\.phone is 'ipone'.*such as 'iphone'"):
+        Params.load(file)
+
+
 def test_a_warm_up_that_never_ends_is_refused(file: Path) -> None:
     edit_yaml(file, {"student.warmup_steps": 1000, "student.steps": 1000})
     with pytest.raises(UserError, match=r"warmup_steps must be smaller than steps"):
