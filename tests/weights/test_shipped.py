@@ -86,14 +86,14 @@ def test_enhancement_scores_as_its_card_says(name: str, unseen: Path) -> None:
     with open_patches(unseen) as cut:
         every = cut.pairs(range(len(cut.ncc)))
         methods = {name: run_network(load_weights(WEIGHTS / f"{name}.safetensors")[0])}
-        found = score_enhancement({**methods, "do nothing": do_nothing}, every)
-    assert f"the {found['images']} patches" in card
+        scored = score_enhancement({**methods, "do nothing": do_nothing}, every)
+    assert f"the {scored['images']} patches" in card
     for method in (name, "do nothing"):
         cells = rows[method].split("|")[4:7]
         stated = [float(cell.split(",")[-1]) for cell in cells]
-        scores = [found[method][metric] for metric in ("psnr", "ssim", "ms_ssim")]
+        scores = [scored[method][metric] for metric in ("psnr", "ssim", "ms_ssim")]
         assert scores == pytest.approx(stated, abs=0.0051)
-    assert found[name]["psnr"] > found["do nothing"]["psnr"] + 3
+    assert scored[name]["psnr"] > scored["do nothing"]["psnr"] + 3
 
 
 def test_enhancement_knows_its_camera() -> None:
@@ -108,10 +108,10 @@ def test_super_resolution_scores_as_its_card_says(reference: Path, tmp_path: Pat
     arguments = ["score-sr", f"--weights={WEIGHTS}/ppcn_sr.safetensors", f"--json={score}"]
     arguments += [f"--hr-dir={reference}/set5"]
     CliRunner().invoke(app, arguments, catch_exceptions=False)
-    found = json.loads(score.read_text())
+    scored = json.loads(score.read_text())
     card = (WEIGHTS / "ppcn_sr.md").read_text()
     row = re.search(r"these weights \| \**([\d.]+)\** \| \**([\d.]+)", card)
     assert row
-    assert found["psnr"] == pytest.approx(float(row[1]), abs=0.005)
-    assert found["ssim"] == pytest.approx(float(row[2]), abs=0.0005)
-    assert found["psnr"] > 31
+    assert scored["psnr"] == pytest.approx(float(row[1]), abs=0.005)
+    assert scored["ssim"] == pytest.approx(float(row[2]), abs=0.0005)
+    assert scored["psnr"] > 31
