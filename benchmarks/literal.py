@@ -70,15 +70,22 @@ class LiteralEnhancer:
     def __init__(
         self,
         network: Teacher | Student,
-        judge: nn.Module,
+        discriminator: nn.Module,
         vgg: VGG19,
         teacher: Teacher | None,
         weights: Mapping[str, float],
     ) -> None:
-        self.network, self.judge, self.vgg, self.teacher = network, judge, vgg, teacher
+        self.network, self.discriminator, self.vgg, self.teacher = (
+            network,
+            discriminator,
+            vgg,
+            teacher,
+        )
         self.weights = weights
         self.adam = torch.optim.Adam(network.parameters(), lr=5e-4, foreach=False)
-        self.judges_adam = torch.optim.Adam(judge.parameters(), lr=5e-4, foreach=False)
+        self.discriminator_adam = torch.optim.Adam(
+            discriminator.parameters(), lr=5e-4, foreach=False
+        )
 
     def step(self, x: Tensor, y: Tensor) -> Tensor:
         """Learn from a batch; returns the loss."""
@@ -87,7 +94,7 @@ class LiteralEnhancer:
         terms = {
             "contextual": contextual(self.vgg(image)["conv4_2"], self.vgg(y)["conv4_2"]),
             "ssim": structural(image, y),
-            "texture": -F.logsigmoid(self.judge(image)).sum(),
+            "texture": -F.logsigmoid(self.discriminator(image)).sum(),
             "color": color(image, y),
             "tv": total_variation(image),
         }
@@ -97,15 +104,15 @@ class LiteralEnhancer:
         self.adam.zero_grad()
         loss.backward()
         self.adam.step()
-        real, fake = self.judge(y), self.judge(image.detach())
-        judged = -F.logsigmoid(real).sum() - F.logsigmoid(-fake).sum()
-        self.judges_adam.zero_grad()
-        judged.backward()
-        self.judges_adam.step()
+        real, fake = self.discriminator(y), self.discriminator(image.detach())
+        adversarial = -F.logsigmoid(real).sum() - F.logsigmoid(-fake).sum()
+        self.discriminator_adam.zero_grad()
+        adversarial.backward()
+        self.discriminator_adam.step()
         return loss.detach()
 
 
-class LiteralSharpener:
+class LiteralSR:
     """One step of PPCN eq. 6."""
 
     def __init__(self, network: nn.Module, weights: Mapping[str, float]) -> None:

@@ -30,7 +30,7 @@ from typing import Annotated, Any
 import psutil
 import torch
 import typer
-from literal import LiteralEnhancer, LiteralSharpener
+from literal import LiteralEnhancer, LiteralSR
 from ruamel.yaml import YAML
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
@@ -40,13 +40,13 @@ from ppcn.dataset.patch_set import open_patches
 from ppcn.dataset.sr_set import open_crops
 from ppcn.networks.devices import place
 from ppcn.networks.ppcn import Student, Teacher
-from ppcn.networks.ppcn_sr import SuperResolver
+from ppcn.networks.ppcn_sr import PPCNSR
 from ppcn.networks.vgg import load_vgg
 from ppcn.params import Engine, Params
 from ppcn.training.batches import Batch, Batches, CropSource, PatchSource, Source
-from ppcn.training.objective import Enhancement, Objective, Sharpening
-from ppcn.training.train_state import State
-from ppcn.training.trainer import Plan, learn
+from ppcn.training.objective import EnhancementObjective, Objective, SRObjective
+from ppcn.training.train_state import TrainState
+from ppcn.training.trainer import TrainConfig, train_step
 
 PATCHES, FEATURES = Path("data/patches/iphone.h5"), Path("data/features/vgg19.safetensors")
 CROPS, PHOTOS = Path("data/sr/train.h5"), Path("data/sr/valid.h5")
@@ -77,19 +77,21 @@ def prepare(stage: str, batch: int, files: ExitStack) -> tuple[Job, Any]:
     if stage == "sr":
         training = params.sr.model_copy(update={"batch": batch})
         source: Source = CropSource(files.enter_context(open_crops(CROPS)), training, True)
-        objective: Objective = Sharpening(params.sr)
-        network: nn.Module = SuperResolver()
-        literal: Any = LiteralSharpener(twin(network), objective.weights)
+        objective: Objective = SRObjective(params.sr)
+        network: nn.Module = PPCNSR()
+        literal: Any = LiteralSR(twin(network), objective.weights)
         return Job(network, objective, Batches(source, 0)), literal
     cut = files.enter_context(open_patches(PATCHES))
     source = PatchSource(cut, batch)
     teacher = place(Teacher(0.1)) if stage == "student" else None
     network = Student(0.1) if teacher else Teacher(0.1)
     vgg = load_vgg(FEATURES)[0]
-    objective = Enhancement(params.recipe(), params.loss, vgg, teacher, cut.size, 0, source.targets)
-    assert objective.rival
+    objective = EnhancementObjective(
+        params.recipe(), params.loss, vgg, teacher, cut.size, 0, source.targets
+    )
+    assert objective.discriminator
     literal = LiteralEnhancer(
-        twin(network), twin(objective.rival), place(vgg), teacher, objective.weights
+        twin(network), twin(objective.discriminator), place(vgg), teacher, objective.weights
     )
     return Job(network, objective, Batches(source, 0)), literal
 
@@ -103,17 +105,17 @@ def engine(job: Job, precision: str, batch: int) -> Callable[[Batch], float]:
     """The step of the engine; it returns the loss."""
     settings = Params.load(Path("params.yaml")).teacher
     training = settings.model_copy(update={"batch": batch, "learning_rate": 5e-4})
-    plan = Plan(training, Engine(precision=precision, compile=False), 0)
+    config = TrainConfig(training, Engine(precision=precision, compile=False), 0)
     objective = copy.copy(job.objective)
-    if objective.rival:
-        objective.rival = copy.deepcopy(objective.rival)
-    state = State(twin(job.network), objective.rival, training)
+    if isinstance(objective, EnhancementObjective):
+        objective.adversary = copy.deepcopy(objective.adversary)
+    state = TrainState(twin(job.network), objective.discriminator, training)
 
     def step(batch: Batch) -> float:
-        state.totals.clear()
-        learn(state, objective, batch, plan)
+        state.meter.clear()
+        train_step(state, objective, batch, config)
         state.step += 1
-        return state.totals.means()["loss"]
+        return state.meter.means()["loss"]
 
     return step
 
@@ -235,7 +237,7 @@ STARTING = 4
 
 
 class Training:
-    """A stage as a process of its own, with changed parameters and a savepoint every second."""
+    """A stage as a process of its own, with changed parameters and a checkpoint every second."""
 
     def __init__(self, stage: str, changes: dict[str, Any], folder: str) -> None:
         self.folder = Path(folder)
@@ -248,7 +250,7 @@ class Training:
         phone = [] if stage == "sr" else ["--phone=iphone"]
         teacher = ["--teacher=data/models/teacher/iphone.safetensors"] if stage == "student" else []
         program = (
-            "import ppcn.training.trainer as loop; loop.SECONDS_BETWEEN_SAVEPOINTS = 1; "
+            "import ppcn.training.trainer as loop; loop.SECONDS_BETWEEN_CHECKPOINTS = 1; "
             "from pipeline.app import app; app()"
         )
         self.command = [

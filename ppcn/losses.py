@@ -131,8 +131,8 @@ def color_blur_kernel(formula: Formula = "paper") -> Tensor:
 
 def _binned_gaussian(sigma: float = 3.0, size: int = 21) -> Tensor:
     """Standard normal integrated over `size` equal bins around [-sigma, sigma]."""
-    reach = sigma + (2 * sigma + 1) / (2 * size)
-    edges = torch.linspace(-reach, reach, size + 1, dtype=torch.float64)
+    limit = sigma + (2 * sigma + 1) / (2 * size)
+    edges = torch.linspace(-limit, limit, size + 1, dtype=torch.float64)
     return torch.special.ndtr(edges).diff()
 
 

@@ -74,7 +74,7 @@ def reference() -> Path:
 def make_network(name: str) -> nn.Module:
     """A network whose weights leave no part without effect."""
     torch.manual_seed(0)
-    enhances = NETWORKS[name].reads == "photo"
+    enhances = NETWORKS[name].input == "image"
     network = NETWORKS[name].make(**({"initial_deviation": None} if enhances else {}))
     for module in network.modules():
         if isinstance(module, InstanceNorm):

@@ -27,6 +27,14 @@ PatchesFile = Annotated[
     Path | None,
     typer.Option(help="Patch set to read; by default PHONE.h5 in the folder data.patches."),
 ]
+AlignedFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--aligned",
+        help="Alignments that the patches were cut by, which name the photos; "
+        "data/aligned/PHONE.h5 by default.",
+    ),
+]
 Reference = Annotated[
     str | None, typer.Option(help="Folder name of the better camera; data.reference by default.")
 ]
@@ -47,6 +55,11 @@ def load_params(path: Path | None) -> Params:
             path = next((place for place in places if place.exists()), path)
             typer.echo(f"no params.yaml here; using {path}")
     return Params.load(path)
+
+
+def usual_patches(params: Params, phone: str) -> Path:
+    """The patch set that stages read for a phone."""
+    return Path(params.data.patches) / f"{phone}.h5"
 
 
 def check_phone(params: Params, phone: str, root: Path | None) -> None:

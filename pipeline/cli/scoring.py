@@ -64,10 +64,9 @@ def from_weights(
 
 
 def _purposes(name: str) -> list[Purpose]:
-    """What a network is for; SRCNN, which keeps the size of what it reads, is for both."""
-    if name == "srcnn":
-        return ["enhancement", "super-resolution"]
-    return ["enhancement" if NETWORKS[name].reads == "photo" else "super-resolution"]
+    """What a network is for, its main purpose first."""
+    inputs = [NETWORKS[name].input, NETWORKS[name].also]
+    return ["enhancement" if i == "image" else "super-resolution" for i in inputs if i]
 
 
 def score_method(

@@ -3,40 +3,68 @@
 from pathlib import Path
 from typing import Annotated, get_args
 
-import torch
 import typer
 from torch import nn
 
-from pipeline.cli.enhancer_training import FEATURES, EnhancerRun, Features, train_enhancer
+from pipeline.cli.enhancement_training import Files, train_on_phone
 from pipeline.cli.options import ParamsFile, PatchesFile, Phone, load_params
+from pipeline.cli.training_run import FEATURES, Features
 from ppcn.errors import UserError, nearest
-from ppcn.networks import NETWORKS
 from ppcn.networks.ppcn import Teacher
-from ppcn.params import NetworkName, Params, Recipe, Term
+from ppcn.params import NetworkName, Params, Recipe, Without
+from ppcn.training.run import fresh_network
 from ppcn.weights import load_network
+
+NetworkToTrain = Annotated[
+    str, typer.Option(help=f"Network to train: one of {', '.join(get_args(NetworkName))}.")
+]
+RecipeName = Annotated[
+    str | None,
+    typer.Option(
+        help="Total loss to train for: an entry of recipes in the parameter file; "
+        "loss.recipe by default."
+    ),
+]
+WithoutTerm = Annotated[
+    Without,
+    typer.Option(help="Term of the loss to leave out, or noise for the mux networks' noise."),
+]
+TeacherFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Weights file of the teacher that a ppcn_student imitates; without it, it learns "
+        "from the photos alone."
+    ),
+]
+ResultName = Annotated[
+    str | None, typer.Option(help="Name of the result; the network's by default.")
+]
+WeightsFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Weights file to write; data/models/baseline/PHONE/NAME.safetensors by default."
+    ),
+]
+MetricsFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Metrics file to write, with the log of the training as .csv beside it; "
+        "metrics/baseline/PHONE/NAME.json by default."
+    ),
+]
 
 
 def baseline(
-    network: Annotated[str, typer.Option(help=f"One of {', '.join(get_args(NetworkName))}.")],
+    network: NetworkToTrain,
     phone: Phone,
-    recipe: Annotated[
-        str | None, typer.Option(help="Entry of recipes; loss.recipe by default.")
-    ] = None,
-    without: Annotated[Term, typer.Option(help="A term of the loss to leave out.")] = "none",
-    teacher: Annotated[
-        Path | None, typer.Option(help="Weights of the teacher that a ppcn_student imitates.")
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="Name of the result; the network's by default.")
-    ] = None,
+    recipe: RecipeName = None,
+    without: WithoutTerm = "none",
+    teacher: TeacherFile = None,
+    name: ResultName = None,
     patches: PatchesFile = None,
     features: Features = FEATURES,
-    out: Annotated[
-        Path | None, typer.Option(help="data/models/baseline/PHONE/NAME.safetensors by default.")
-    ] = None,
-    metrics: Annotated[
-        Path | None, typer.Option(help="metrics/baseline/PHONE/NAME.json by default.")
-    ] = None,
+    out: WeightsFile = None,
+    metrics: MetricsFile = None,
     params_file: ParamsFile = None,
 ) -> None:
     """Train one enhancement network at the budget of `baseline`, to compare it with others."""
@@ -45,23 +73,21 @@ def baseline(
         raise UserError(f"{network} imitates no teacher; only ppcn_student does")
     if teacher and without == "kd":
         raise UserError("--without kd: leave out --teacher instead")
-    torch.manual_seed(params.seed)
     name = name or network
-    run = EnhancerRun(
-        title=f"{name} {phone}",
+    train_on_phone(
+        params,
+        phone,
+        Files(patches, features, out, metrics),
+        title=name,
+        place=f"baseline/{phone}/{name}",
         name=network,
         network=_make(network, params, noise=without != "noise"),
-        phone=phone,
-        recipe_name=recipe or params.loss.recipe,
-        recipe=_recipe(params, recipe, without),
         training=params.baseline.of(network),
+        recipe_name=recipe,
+        recipe=_recipe(params, recipe, without),
+        # After the network: the discriminator's first weights depend on what was drawn before.
         teacher=(load_network(teacher, Teacher)[0], teacher) if teacher else None,
-        patches=patches or Path(params.data.patches) / f"{phone}.h5",
-        features=features,
-        out=out or Path(f"data/models/baseline/{phone}/{name}.safetensors"),
-        metrics=metrics or Path(f"metrics/baseline/{phone}/{name}.json"),
     )
-    train_enhancer(run, params)
 
 
 def _make(name: str, params: Params, noise: bool) -> nn.Module:
@@ -74,10 +100,10 @@ def _make(name: str, params: Params, noise: bool) -> nn.Module:
         if not name.startswith("mux"):
             raise UserError(f"--without noise: {name} has none; only the mux networks do")
         options["noise_deviation"] = 0.0
-    return NETWORKS[name].make(**options)
+    return fresh_network(name, params.seed, **options)
 
 
-def _recipe(params: Params, name: str | None, without: Term) -> Recipe:
+def _recipe(params: Params, name: str | None, without: Without) -> Recipe:
     """The recipe, less one term; distillation and noise are no part of it."""
     recipe = params.recipe(name)
     if without in ("none", "kd", "noise"):

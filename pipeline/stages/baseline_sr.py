@@ -6,27 +6,36 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.options import ParamsFile, load_params
-from pipeline.cli.sr_training import (
-    TRAIN_SET,
-    VALID_SET,
-    SharpenerRun,
-    TrainSet,
-    ValidSet,
-    train_sharpener,
-)
+from pipeline.cli.training_run import TRAIN_SET, VALID_SET, TrainSet, ValidSet, run_training
 from ppcn.errors import UserError, nearest
+from ppcn.training.run import fresh_network
+from ppcn.training.sr_run import SRConfig, train_sr
+
+NetworkToTrain = Annotated[
+    str,
+    typer.Option(help="Network to train: a key of tables.sr in the parameter file."),
+]
+WeightsFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Weights file to write; data/models/baseline-sr/NETWORK.safetensors by default."
+    ),
+]
+MetricsFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="Metrics file to write, with the log of the training as .csv beside it; "
+        "metrics/baseline-sr/NETWORK.json by default."
+    ),
+]
 
 
 def baseline_sr(
-    network: Annotated[str, typer.Option(help="A key of tables.sr: ppcn_sr, srcnn, ...")],
+    network: NetworkToTrain,
     train_set: TrainSet = TRAIN_SET,
     valid_set: ValidSet = VALID_SET,
-    out: Annotated[
-        Path | None, typer.Option(help="data/models/baseline-sr/NETWORK.safetensors by default.")
-    ] = None,
-    metrics: Annotated[
-        Path | None, typer.Option(help="metrics/baseline-sr/NETWORK.json by default.")
-    ] = None,
+    out: WeightsFile = None,
+    metrics: MetricsFile = None,
     params_file: ParamsFile = None,
 ) -> None:
     """Train one super-resolution network at the budget of `baseline_sr`."""
@@ -35,13 +44,15 @@ def baseline_sr(
     if network not in losses:
         near = nearest(network, losses)
         raise UserError(f"--network: '{network}' is no key of tables.sr; the nearest is '{near}'")
-    run = SharpenerRun(
+    config = SRConfig(
+        title=network,
         name=network,
-        loss=losses[network],
+        network=fresh_network(network, params.seed),
         training=params.baseline_sr,
+        loss=losses[network],
         train_set=train_set,
         valid_set=valid_set,
         out=out or Path(f"data/models/baseline-sr/{network}.safetensors"),
         metrics=metrics or Path(f"metrics/baseline-sr/{network}.json"),
     )
-    train_sharpener(run, params)
+    run_training(train_sr, config, params)

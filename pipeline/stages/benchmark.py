@@ -197,7 +197,7 @@ def _score(subjects: list[Subject], rows: list[Row], phone_dir: Path, dslr_dir: 
 
 
 def _is_scored(subject: Subject) -> bool:
-    return subject.weights is not None and NETWORKS[subject.network].reads == "photo"
+    return subject.weights is not None and NETWORKS[subject.network].input == "image"
 
 
 def _table(rows: list[Row]) -> tuple[dict[str, str], list[list[str]]]:

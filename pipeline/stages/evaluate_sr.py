@@ -8,34 +8,36 @@ import typer
 from pipeline.cli.options import ParamsFile, load_params
 from pipeline.cli.progress import counted, showing
 from ppcn.dataset.sr_set import count_photos, read_photos
-from ppcn.evaluation.protocols import bicubic, run_upscaler, score_superres
+from ppcn.evaluation.protocols import bicubic, run_upscaler, score_sr
 from ppcn.files.artifacts import provenance, write_json
-from ppcn.networks.ppcn_sr import SuperResolver
+from ppcn.networks.ppcn_sr import PPCNSR
 from ppcn.photos.decode import write_photo
-from ppcn.report.comparison import compare_superres
+from ppcn.report.comparison import compare_sr
 from ppcn.weights import load_network
 
 
 def evaluate_sr(
-    weights: Annotated[Path, typer.Option(help="Weights to score.")] = Path(
+    weights: Annotated[Path, typer.Option(help="Weights file to score.")] = Path(
         "data/models/sr/ppcn_sr.safetensors"
     ),
-    valid_set: Annotated[Path, typer.Option("--valid", help="Held-out photos.")] = Path(
-        "data/sr/valid.h5"
-    ),
-    metrics: Annotated[Path, typer.Option(help="Metrics to write.")] = Path(
+    valid_set: Annotated[
+        Path, typer.Option("--valid", help="Set of held-out photos to score on.")
+    ] = Path("data/sr/valid.h5"),
+    metrics: Annotated[Path, typer.Option(help="Metrics file to write.")] = Path(
         "metrics/evaluate/sr.json"
     ),
-    pictures: Annotated[Path, typer.Option(help="Folder for pictures.")] = Path("data/pictures/sr"),
+    pictures: Annotated[
+        Path, typer.Option(help="Folder for pictures of bicubic, network and original.")
+    ] = Path("data/pictures/sr"),
     params_file: ParamsFile = None,
 ) -> None:
     """Score held-out photos on Y (protocol sr_y_shave4) beside bicubic."""
     params = load_params(params_file)
-    network, _ = load_network(weights, SuperResolver)
+    network, _ = load_network(weights, PPCNSR)
     upscale = run_upscaler("ppcn_sr", network)
     with showing("evaluate-sr") as report:
         photos = ((hr, lr) for _, hr, lr in read_photos(valid_set))
-        scores = score_superres(
+        scores = score_sr(
             {"bicubic": bicubic, "ppcn_sr": upscale},
             counted(photos, count_photos(valid_set), report),
         )
@@ -43,5 +45,5 @@ def evaluate_sr(
     recorded = provenance(params.seed, {"weights": weights, "valid": valid_set})
     write_json(metrics, {**scores, "gain_db": gain, **recorded})
     for stem, hr, lr in read_photos(valid_set):
-        write_photo(pictures / f"{stem}.png", compare_superres(hr, lr, upscale))
+        write_photo(pictures / f"{stem}.png", compare_sr(hr, lr, upscale))
     typer.echo(f"sr: {gain:+.2f} dB against bicubic on {scores['images']} photos")

@@ -11,12 +11,12 @@ from ppcn.networks.vgg import fetch_vgg
 
 
 def features(
-    out: Annotated[Path, typer.Option(help="Weights file to write.")] = Path(
+    out: Annotated[Path, typer.Option(help="Weights file of VGG-19 to write.")] = Path(
         "data/features/vgg19.safetensors"
     ),
-    metrics: Annotated[Path, typer.Option(help="Provenance to write.")] = Path(
-        "metrics/features/vgg19.json"
-    ),
+    metrics: Annotated[
+        Path, typer.Option(help="Metrics file to write, with source and digest of the weights.")
+    ] = Path("metrics/features/vgg19.json"),
     params_file: ParamsFile = None,
 ) -> None:
     """Fetch VGG-19's weights from the source that params.yaml names, and check their digest."""

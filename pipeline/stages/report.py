@@ -51,7 +51,7 @@ def report(
     for phone in params.phones:
         sections.append(_enhancement(phone, metrics, pictures))
         sections.append(_pairs(phone, metrics, quicklook))
-    sections.append(_super_resolution(metrics, pictures))
+    sections.append(_sr(metrics, pictures))
     values = value_table("params.yaml", "", params.model_dump())
     sections.append(Section("Parameters", [values]))
     with replacing(out) as temporary:
@@ -89,7 +89,7 @@ def _pairs(phone: str, metrics: Path, quicklook: Path) -> Section:
     return Section(f"Photo pairs: {phone}", blocks)
 
 
-def _super_resolution(metrics: Path, pictures: Path) -> Section:
+def _sr(metrics: Path, pictures: Path) -> Section:
     scores = read_json(metrics / "evaluate/sr.json")
     table = score_table("Super-resolution x4", scores, ("bicubic", "ppcn_sr"))
     logs = {"sr": metrics / "sr/ppcn_sr.csv"}

@@ -18,11 +18,19 @@ def import_checkpoint(
             metavar="SRC", help="Prefix of a TensorFlow checkpoint, or an .npz of its variables."
         ),
     ],
-    network: Annotated[str, typer.Option(help=f"One of {', '.join(SCOPES)}.")],
-    out: Annotated[Path, typer.Option(help="Weights to write, .safetensors.")],
-    phone: Annotated[str | None, typer.Option(help="Phone it was trained for, if any.")] = None,
+    network: Annotated[
+        str, typer.Option(help=f"Network that the weights are of: one of {', '.join(SCOPES)}.")
+    ],
+    out: Annotated[Path, typer.Option(help="Weights file to write, .safetensors.")],
+    phone: Annotated[
+        str | None,
+        typer.Option(help="Phone that the weights were trained for, if any; recorded in the file."),
+    ] = None,
 ) -> None:
-    """Read published weights; TensorFlow itself is not needed."""
+    """Turn weights that the papers' authors published into a weights file of this project.
+
+    TensorFlow itself is not needed.
+    """
     imported = read_checkpoint(source, network)
     files = {path.name: path for path in checkpoint_files(source)}
     facts = {"phone": phone, "training": "published by its authors", **provenance(None, files)}

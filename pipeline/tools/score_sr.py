@@ -11,11 +11,11 @@ from ppcn.evaluation.photo_folders import find_sr_pairs, read_sr_pairs
 from ppcn.evaluation.protocols import (
     BICUBIC,
     Bicubic,
-    SuperresProtocol,
+    SRProtocol,
     bicubic,
     run_upscaler,
-    score_superres,
 )
+from ppcn.evaluation.protocols import score_sr as score_methods
 from ppcn.files.artifacts import write_json
 
 
@@ -40,7 +40,7 @@ def score_sr(
         ),
     ] = None,
     protocol: Annotated[
-        SuperresProtocol | None,
+        SRProtocol | None,
         typer.Option(
             help="How small photos are made and enlarged bicubically: as Pillow does (sr_y_shave4, "
             "the default) or as MATLAB does (sr_y_shave4_matlab, the default with --lr-dir)."
@@ -55,7 +55,7 @@ def score_sr(
     protocol = protocol or ("sr_y_shave4_matlab" if lr_dir else "sr_y_shave4")
     convention = BICUBIC[protocol]
     method = _method(weights, convention)
-    score = partial(score_superres, protocol=protocol)
+    score = partial(score_methods, protocol=protocol)
     result = score_method(method, score, read_sr_pairs(pairs, convention), len(pairs))
     result["lr"] = "given" if lr_dir else "made"
     write_json(json, result)

@@ -10,10 +10,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ppcn.networks import NETWORKS
+from ppcn.photos.resize import SCALE
 
 BASELINE = "srcnn"
 SIDE = 256
-SCALE = 4
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -23,10 +23,10 @@ def count_parameters(network: nn.Module) -> int:
 
 def macs_per_pixel(name: str) -> float:
     """Multiply-adds of a network's convolutions per pixel of its output."""
-    reads_small = NETWORKS[name].reads == "small"
+    is_lr = NETWORKS[name].input == "lr"
     with torch.device("meta"):
         network = NETWORKS[name].make().eval()
-        x = torch.zeros(1, 3, *[SIDE // SCALE if reads_small else SIDE] * 2)
+        x = torch.zeros(1, 3, *[SIDE // SCALE if is_lr else SIDE] * 2)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(x)
     return counter.get_total_flops() / 2 / SIDE**2

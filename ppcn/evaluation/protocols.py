@@ -37,7 +37,7 @@ Enhance = Callable[[Photo], Floats]
 Resize = Callable[[Photo], Photo]
 Scores = dict[str, float]
 EnhancementProtocol = Literal["pirm2018", "dped_test"]
-SuperresProtocol = Literal["sr_y_shave4", "sr_y_shave4_matlab"]
+SRProtocol = Literal["sr_y_shave4", "sr_y_shave4_matlab"]
 SMALLEST_SSIM = 11
 
 
@@ -48,7 +48,7 @@ class Bicubic(NamedTuple):
     enlarge: Resize
 
 
-BICUBIC: dict[SuperresProtocol, Bicubic] = {
+BICUBIC: dict[SRProtocol, Bicubic] = {
     "sr_y_shave4": Bicubic(shrink, enlarge),
     "sr_y_shave4_matlab": Bicubic(matlab_shrink, matlab_enlarge),
 }
@@ -76,7 +76,7 @@ def run_upscaler(name: str, network: nn.Module, enlarge: Resize = enlarge) -> En
         enlarge: the protocol's, for networks that sharpen an enlarged photo.
     """
     run = run_network(network)
-    if NETWORKS[name].reads == "small":
+    if NETWORKS[name].input == "lr":
         return run
     return lambda lr: run(enlarge(lr))
 
@@ -103,16 +103,16 @@ def score_enhancement(
 
     Args:
         methods: by name; each gives an image in [0, 1] that may overshoot.
-        pairs: phone and camera photos, (H, W, 3) uint8.
+        pairs: the phone's and the better camera's photos, (H, W, 3) uint8.
         protocol: see the module.
     """
     compare = {"pirm2018": _compare_pirm2018, "dped_test": _compare_dped_test}[protocol]
     scores: dict[str, list[Scores]] = {name: [] for name in methods}
     identical = 0
-    for phone, camera in pairs:
-        identical += np.array_equal(phone, camera)
+    for phone, reference in pairs:
+        identical += np.array_equal(phone, reference)
         for name, enhance in methods.items():
-            scores[name].append(compare(_checked(enhance(phone), name), camera / 255.0))
+            scores[name].append(compare(_checked(enhance(phone), name), reference / 255.0))
     return {
         "protocol": protocol,
         "images": len(next(iter(scores.values()))),
@@ -156,10 +156,10 @@ def _checked(output: Floats, name: str) -> Floats:
     return output
 
 
-def score_superres(
+def score_sr(
     methods: Mapping[str, Enhance],
     photos: Iterable[tuple[Photo, Photo]],
-    protocol: SuperresProtocol = "sr_y_shave4",
+    protocol: SRProtocol = "sr_y_shave4",
 ) -> dict[str, Any]:
     """Score x4 super-resolution.
 

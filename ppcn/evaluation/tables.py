@@ -63,7 +63,7 @@ def enhancement_markdown(table: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def superres_markdown(table: Mapping[str, Any]) -> str:
+def sr_markdown(table: Mapping[str, Any]) -> str:
     """The super-resolution table as a Markdown page.
 
     Args:
@@ -110,8 +110,8 @@ def _columns(rows: Rows, figures: Sequence[str], prefix: str = "") -> dict[str, 
     """Cells by title and row, for the figures that any row has."""
     columns = {}
     for figure in figures:
-        title, form = FORMATS[figure]
-        cells = {name: format(row[figure], form) for name, row in rows.items() if figure in row}
+        title, spec = FORMATS[figure]
+        cells = {name: format(row[figure], spec) for name, row in rows.items() if figure in row}
         if cells:
             columns[prefix + title] = cells
     return columns

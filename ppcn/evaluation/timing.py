@@ -73,7 +73,7 @@ class Subject:
 
     def photo(self, height: int, width: int) -> "ArrayRows":
         """Noise of a size that gives a result of `height` and `width`."""
-        scale = SCALE if NETWORKS[self.network].reads == "small" else 1
+        scale = SCALE if NETWORKS[self.network].input == "lr" else 1
         shape = (-(-height // scale), -(-width // scale), 3)
         return ArrayRows(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
 

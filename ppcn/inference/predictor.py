@@ -110,8 +110,8 @@ class Predictor:
     ) -> None:
         path = find_weights(weights)
         network, self.facts = load_weights(path)
-        self._reads = NETWORKS[self.facts["network"]].reads
-        serves: Task = "enhance" if self._reads == "photo" else "upscale"
+        self._input = NETWORKS[self.facts["network"]].input
+        serves: Task = "enhance" if self._input == "image" else "upscale"
         if serves != task:
             raise TaskError(path, self.facts["network"], serves)
         self.scale = 1 if task == "enhance" else SCALE
@@ -119,7 +119,7 @@ class Predictor:
 
     def pieces(self, photo: Rows, report: Report) -> Iterator[Piece]:
         """The result in pieces: first row, first column, pixels (rows, columns, 3), not clipped."""
-        rows = Enlarged(photo) if self._reads == "enlarged" else photo
+        rows = Enlarged(photo) if self._input == "lr_bicubic" else photo
         for top, left, pixels in self._tiled.tiles(rows, report):
             yield top, left, pixels.numpy()
 

@@ -6,11 +6,16 @@ from typing import Literal
 
 from torch import nn
 
-from ppcn.networks.dped import Johnson, ResNet
+from ppcn.networks.dped import ResNet
+from ppcn.networks.fsrcnn import FSRCNN
+from ppcn.networks.johnson import Johnson
 from ppcn.networks.muxdemux import MuxHighPerformance, MuxNormal
 from ppcn.networks.ppcn import Student, Teacher
-from ppcn.networks.ppcn_sr import SuperResolver
-from ppcn.networks.sr_baselines import FSRCNN, SRCNN, VDSR
+from ppcn.networks.ppcn_sr import PPCNSR
+from ppcn.networks.srcnn import SRCNN
+from ppcn.networks.vdsr import VDSR
+
+Input = Literal["image", "lr", "lr_bicubic"]
 
 
 @dataclass(frozen=True)
@@ -19,24 +24,26 @@ class Architecture:
 
     Attributes:
         make: gives a freshly initialised network; enhancement networks take `initial_deviation`.
-        reads: "photo" to enhance it, keeping its size; "enlarged" to sharpen a photo that was
-            enlarged x4 bicubically; "small" to enlarge it x4. `srcnn` serves the first two.
+        input: "image" enhances it, keeping its size; "lr" enlarges a low-resolution photo x4;
+            "lr_bicubic" sharpens one that was enlarged x4 bicubically.
+        also: another input that the same layers are trained for.
     """
 
     make: Callable[..., nn.Module]
-    reads: Literal["photo", "enlarged", "small"] = "photo"
+    input: Input = "image"
+    also: Input | None = None
 
 
 NETWORKS = {
     "ppcn_teacher": Architecture(Teacher),
     "ppcn_student": Architecture(Student),
-    "ppcn_sr": Architecture(SuperResolver, "enlarged"),
-    "srcnn": Architecture(SRCNN),
+    "ppcn_sr": Architecture(PPCNSR, "lr_bicubic"),
+    "srcnn": Architecture(SRCNN, also="lr_bicubic"),
     "dped_resnet_12_64": Architecture(lambda **k: ResNet(64, 4, **k)),
     "resnet_8_32": Architecture(lambda **k: ResNet(32, 2, **k)),
     "johnson": Architecture(Johnson),
     "mux_normal": Architecture(MuxNormal),
     "mux_high_performance": Architecture(MuxHighPerformance),
-    "vdsr": Architecture(VDSR, "enlarged"),
-    "fsrcnn": Architecture(FSRCNN, "small"),
+    "vdsr": Architecture(VDSR, "lr_bicubic"),
+    "fsrcnn": Architecture(FSRCNN, "lr"),
 }

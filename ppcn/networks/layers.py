@@ -1,4 +1,4 @@
-"""What several networks share: padding, norm, first weights, colour, bounded outputs.
+"""What several networks share: blocks, padding, norm, first weights, colour, bounded outputs.
 
 Images and feature maps are (N, C, H, W) float; images are RGB in [0, 1].
 """
@@ -57,6 +57,26 @@ def conv_same(
 ) -> nn.Conv2d:
     """Stride-1 convolution whose output has the size of its input."""
     return nn.Conv2d(inputs, outputs, kernel, padding="same", dilation=dilation, bias=bias)
+
+
+class ResidualBlock(nn.Module):
+    """u + norm(conv(ReLU(norm(conv(u))))), 3x3 convolutions of as many channels as come in.
+
+    Args:
+        channels: feature maps of every layer.
+        ends_in_relu: whether a ReLU precedes the sum.
+    """
+
+    def __init__(self, channels: int, ends_in_relu: bool) -> None:
+        super().__init__()
+        self.conv1, self.norm1 = conv_same(channels, channels, 3), InstanceNorm(channels)
+        self.conv2, self.norm2 = conv_same(channels, channels, 3), InstanceNorm(channels)
+        self.ends_in_relu = ends_in_relu
+
+    def forward(self, u: Tensor) -> Tensor:
+        """(N, channels, H, W) to the same shape."""
+        x = self.norm2(self.conv2(F.relu(self.norm1(self.conv1(u)))))
+        return (F.relu(x) if self.ends_in_relu else x) + u
 
 
 def initialise(network: nn.Module, deviation: float | None) -> None:

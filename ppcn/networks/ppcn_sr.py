@@ -44,7 +44,7 @@ class _Block(nn.Module):
         return self.transition(self.modules_(u)) + u
 
 
-class SuperResolver(nn.Module):
+class PPCNSR(nn.Module):
     """PPCN SR x4, 236,560 parameters: works at a quarter of the enlarged photo's size.
 
     Input (N, 3, H, W) in [0, 1]: the LR photo enlarged x4 bicubically. Sizes that are no

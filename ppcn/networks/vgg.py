@@ -65,17 +65,17 @@ class VGG19(nn.Module):
                 after it.
         """
         x = x * 255 - self.mean
-        found: State = {}
+        features: State = {}
         for name in LAYERS:
             if name.endswith("_1") and name != "conv1_1":
                 x = F.max_pool2d(x, 2, ceil_mode=True)
             x = self.get_submodule(name)(x)
-            found[name] = x
+            features[name] = x
             x = F.relu(x)
-            found[f"relu{name[4:]}"] = x
-            if all(layer in found for layer in wanted):
+            features[f"relu{name[4:]}"] = x
+            if all(layer in features for layer in wanted):
                 break
-        return {layer: found[layer] for layer in wanted}
+        return {layer: features[layer] for layer in wanted}
 
 
 def load_vgg(path: Path) -> tuple[VGG19, dict[str, str]]:

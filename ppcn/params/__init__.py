@@ -18,7 +18,8 @@ from ppcn.params.losses import (
     Formula,
     Loss,
     Recipe,
-    SharpeningLoss,
+    SRLoss,
+    TermName,
 )
 from ppcn.params.photos import Align, Camera, Data, Patches, Rig, Split
 from ppcn.params.training import (
@@ -27,11 +28,11 @@ from ppcn.params.training import (
     Engine,
     EnhancerTraining,
     NetworkName,
-    SharpenerTraining,
+    SRTraining,
     SuperResolution,
     Tables,
-    Term,
     Training,
+    Without,
 )
 
 __all__ = [
@@ -50,12 +51,14 @@ __all__ = [
     "Params",
     "Patches",
     "Recipe",
-    "SharpenerTraining",
-    "SharpeningLoss",
+    "SRLoss",
+    "SRTraining",
     "Split",
     "SuperResolution",
-    "Term",
+    "Tables",
+    "TermName",
     "Training",
+    "Without",
 ]
 
 RIG_ROOT = "data/rig"
@@ -78,7 +81,7 @@ class Params(Group):
     student: EnhancerTraining
     sr: SuperResolution
     baseline: Baseline
-    baseline_sr: SharpenerTraining
+    baseline_sr: SRTraining
     benchmark: Benchmark
     tables: Tables
 
@@ -100,7 +103,7 @@ class Params(Group):
             near = nearest(self.tables.phone, self.phones)
             raise ValueError(
                 f"tables.phone is '{self.tables.phone}', which is not under phones; "
-                f"the nearest is '{near}'"
+                f"name the phone whose patches the tables' networks train on, such as '{near}'"
             )
         return self
 
@@ -127,11 +130,7 @@ class Params(Group):
         name = name or self.loss.recipe
         if name not in self.recipes:
             raise UserError(f"unknown recipe '{name}'; {self._nearest_recipe(name)}")
-        shared = Recipe.model_fields.keys() & Loss.model_fields.keys()
-        replaced = {key: getattr(self.loss, key) for key in shared}
-        return self.recipes[name].model_copy(
-            update={key: value for key, value in replaced.items() if value is not None}
-        )
+        return self.recipes[name].changed_by(self.loss)
 
     @classmethod
     def load(cls, path: Path) -> "Params":

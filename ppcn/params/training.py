@@ -5,11 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ppcn.params.fields import Count, Fraction, Group, PhoneName, Positive
-from ppcn.params.losses import SharpeningLoss
+from ppcn.params.losses import SRLoss, TermName
 
-Term = Literal[
-    "none", "contextual", "ssim", "texture", "color", "tv", "l1", "vgg", "mse", "kd", "noise"
-]
+Without = Literal["none", TermName, "noise"]
+"""What an ablation leaves out: a term of the loss, or the noise of the mux networks."""
 NetworkName = Literal[
     "ppcn_teacher",
     "ppcn_student",
@@ -69,13 +68,13 @@ class Baseline(EnhancerTraining):
         return EnhancerTraining(**{**values, "learning_rate": own})
 
 
-class SharpenerTraining(Training):
+class SRTraining(Training):
     """`baseline_sr`: one training run of a super-resolution network."""
 
     train_crop: Annotated[int, Field(ge=32, multiple_of=4)]
 
 
-class SuperResolution(SharpenerTraining, SharpeningLoss):
+class SuperResolution(SRTraining, SRLoss):
     """`sr`: the data and the training run of the x4 super-resolution network."""
 
     hr_train: str
@@ -104,14 +103,14 @@ class Row(Group):
 
     network: NetworkName
     recipe: str
-    without: Term
+    without: Without
 
 
 class DistilledRow(Group):
     """A row of the enhancement tables: the student, taught by the table's teacher."""
 
     recipe: str
-    without: Term
+    without: Without
 
 
 class Tables(Group):
@@ -120,7 +119,7 @@ class Tables(Group):
     phone: PhoneName
     enhancement: dict[str, Row]
     distilled: dict[str, DistilledRow]
-    sr: dict[Literal["ppcn_sr", "srcnn", "fsrcnn", "vdsr"], SharpeningLoss]
+    sr: dict[Literal["ppcn_sr", "srcnn", "fsrcnn", "vdsr"], SRLoss]
 
     @model_validator(mode="after")
     def _rows_have_names_of_their_own(self) -> "Tables":

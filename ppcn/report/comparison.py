@@ -12,7 +12,7 @@ from ppcn.photos.decode import Photo
 from ppcn.photos.resize import enlarge
 
 GAP = 4
-MOST_SEEN = (1200, 1600)
+MOST_DRAWN = (1200, 1600)
 
 
 def to_photo(image: Floats) -> Photo:
@@ -23,11 +23,11 @@ def to_photo(image: Floats) -> Photo:
 def compare_patches(
     pairs: Sequence[tuple[Photo, Photo]], methods: Mapping[str, Enhance], zoom: int = 2
 ) -> Photo:
-    """One row per pair: the phone's patch, every method's, and the camera's."""
+    """One row per pair: the phone's patch, every method's, and the better camera's."""
     rows: list[Photo] = []
-    for phone, camera in pairs:
+    for phone, reference in pairs:
         cells = {"phone": phone} | {name: to_photo(run(phone)) for name, run in methods.items()}
-        cells["camera"] = camera
+        cells["camera"] = reference
         large = {name: cell.repeat(zoom, 0).repeat(zoom, 1) for name, cell in cells.items()}
         rows.append(_row(large, titled=not rows))
     return _stack(rows)
@@ -41,8 +41,8 @@ def compare_photo(photo: Photo, methods: Mapping[str, Enhance], width: int = 900
         methods: by name.
         width: of each cell at most, px.
     """
-    y, x = (max(0, n - most) // 2 for n, most in zip(photo.shape, MOST_SEEN, strict=False))
-    photo = photo[y : y + MOST_SEEN[0], x : x + MOST_SEEN[1]]
+    y, x = (max(0, n - most) // 2 for n, most in zip(photo.shape, MOST_DRAWN, strict=False))
+    photo = photo[y : y + MOST_DRAWN[0], x : x + MOST_DRAWN[1]]
     cells = {"phone": photo} | {name: to_photo(run(photo)) for name, run in methods.items()}
     scale = min(1.0, width / photo.shape[1])
     size = (round(photo.shape[1] * scale), round(photo.shape[0] * scale))
@@ -50,7 +50,7 @@ def compare_photo(photo: Photo, methods: Mapping[str, Enhance], width: int = 900
     return _row(small, titled=True)
 
 
-def compare_superres(hr: Photo, lr: Photo, upscale: Enhance, side: int = 200) -> Photo:
+def compare_sr(hr: Photo, lr: Photo, upscale: Enhance, side: int = 200) -> Photo:
     """The most detailed part of a photo: bicubic, the network and the original."""
     y, x = _busiest(hr, side)
     cells = {"bicubic": enlarge(lr), "ppcn_sr": to_photo(upscale(lr)), "original": hr}

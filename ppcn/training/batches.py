@@ -21,7 +21,7 @@ from ppcn.dataset.splits import TRAIN
 from ppcn.dataset.sr_set import CropSet
 from ppcn.errors import UserError
 from ppcn.networks.devices import choose_device, room_on
-from ppcn.params import SharpenerTraining
+from ppcn.params import SRTraining
 from ppcn.photos.resize import SCALE
 from ppcn.training import distributed
 
@@ -167,11 +167,11 @@ class PatchSource:
         return [Pick(row, (0, 0), turned) for row, turned in zip(rows, turns, strict=True)]
 
     def read(self, picks: Sequence[Pick]) -> tuple[Tensor, Tensor]:
-        """Phone and camera patches."""
+        """The phone's and the better camera's patches."""
         rows = [pick.row for pick in picks]
         if self._pool is None:
-            phone, dslr = self._patches.read(self._rows[rows])
-            return torch.from_numpy(phone), torch.from_numpy(dslr)
+            phone, reference = self._patches.read(self._rows[rows])
+            return torch.from_numpy(phone), torch.from_numpy(reference)
         index = torch.tensor(rows).to(self._pool[0].device, non_blocking=True)
         return self._pool[0][index], self._pool[1][index]
 
@@ -195,7 +195,7 @@ class CropSource:
         UserError: the stored crops are too small.
     """
 
-    def __init__(self, crops: CropSet, training: SharpenerTraining, enlarged: bool) -> None:
+    def __init__(self, crops: CropSet, training: SRTraining, enlarged: bool) -> None:
         if training.train_crop > crops.size:
             raise UserError(
                 f"train_crop is larger than the stored crops of {crops.size} px; make them anew"

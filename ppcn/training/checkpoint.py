@@ -1,7 +1,7 @@
-"""What a training run keeps while it goes on: a savepoint to go on from, a log, sample pictures.
+"""What a training run keeps while it goes on: a checkpoint, a log, sample pictures.
 
 All of it lies in one folder that is nobody's output, so nothing deletes it between two attempts.
-The savepoint names what it depends on; another parameter, input, code or library starts afresh.
+The checkpoint names what it depends on; another parameter, input, code or library starts afresh.
 Another machine goes on, and says that rounding may differ.
 """
 
@@ -28,14 +28,14 @@ from ppcn.training import distributed
 
 logger = logging.getLogger(__name__)
 
-SAVEPOINT = "savepoint.safetensors"
+CHECKPOINT = "checkpoint.safetensors"
 LOG = "log.csv"
 SAMPLES = "samples.jpg"
 SAMPLES_QUALITY = 90
 Tensors = dict[str, Tensor]
 
 
-class Run:
+class RunDirectory:
     """The folder of one training run.
 
     Args:
@@ -65,14 +65,14 @@ class Run:
                     f"{self.folder}: another process is training here; wait, or name another --out"
                 ) from None
             # What a kill in the middle of writing left behind.
-            for path in (SAVEPOINT, LOG, SAMPLES):
+            for path in (CHECKPOINT, LOG, SAMPLES):
                 for left in self.folder.glob(f".{Path(path).stem}-*"):
                     left.unlink()
             yield
 
     def load(self) -> tuple[Tensors, dict[str, Any]] | None:
-        """The savepoint's tensors and facts, or None where the run has to start afresh."""
-        path = self.folder / SAVEPOINT
+        """The checkpoint's tensors and facts, or None where the run has to start afresh."""
+        path = self.folder / CHECKPOINT
         try:
             with safe_open(path, "pt") as file:
                 metadata = file.metadata()
@@ -80,25 +80,25 @@ class Run:
             if changed := _first_difference(before, self._depends_on):
                 logger.warning("%s: starts afresh, for %s", self.folder, changed)
                 return None
-            found = load_file(path), json.loads(metadata["facts"])
+            tensors, facts = load_file(path), json.loads(metadata["facts"])
         except FileNotFoundError:
             return None
         except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, OSError):
-            logger.warning("%s: starts afresh, for its savepoint is damaged", self.folder)
+            logger.warning("%s: starts afresh, for its checkpoint is damaged", self.folder)
             return None
         if moved := _first_difference(ran_on, self._runs_on):
             logger.warning("goes on, but %s, so rounding may differ", moved)
-        return found
+        return tensors, facts
 
     def save(self, tensors: Tensors, facts: Mapping[str, Any]) -> None:
-        """Replace the savepoint; where that fails, the one before stays and training goes on."""
+        """Replace the checkpoint; where that fails, the one before stays and training goes on."""
         named = {"facts": facts, "depends_on": self._depends_on, "runs_on": self._runs_on}
         metadata = {name: json.dumps(value) for name, value in named.items()}
         state = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         try:
-            save_tensors(self.folder / SAVEPOINT, state, metadata)
+            save_tensors(self.folder / CHECKPOINT, state, metadata)
         except (UserError, OSError) as error:
-            logger.warning("no savepoint this time (%s); the one before is kept", error)
+            logger.warning("no checkpoint this time (%s); the one before is kept", error)
 
     def log(self, rows: Sequence[Mapping[str, float]], samples: Photo) -> None:
         """Replace the log and the sample pictures; the last row goes to TensorBoard if installed.
@@ -132,8 +132,8 @@ class Run:
         return path
 
     def finish(self) -> None:
-        """Remove the savepoint; log and pictures stay."""
-        (self.folder / SAVEPOINT).unlink(missing_ok=True)
+        """Remove the checkpoint; log and pictures stay."""
+        (self.folder / CHECKPOINT).unlink(missing_ok=True)
 
     def _tensorboard(self, hides_from: int) -> Any:
         """The writer of event files, where the package is installed.

@@ -67,10 +67,10 @@ def average_gradients(parameters: Iterable[Tensor]) -> None:
 
 def least(value: float, device: torch.device) -> float:
     """The smallest of every process's value."""
-    found = torch.tensor(value, device=device)
+    smallest = torch.tensor(value, device=device)
     if count() > 1:
-        distributed.all_reduce(found, distributed.ReduceOp.MIN)
-    return found.item()
+        distributed.all_reduce(smallest, distributed.ReduceOp.MIN)
+    return smallest.item()
 
 
 def average(values: Tensor) -> Tensor:

@@ -1,7 +1,13 @@
-"""What the networks are trained for: the papers' total losses."""
+"""What the networks are trained for: the papers' total losses.
 
+`TERMS` is the table of the enhancement terms. To add one, write its function in `ppcn.losses`, its
+name and weight in `ppcn.params.losses`, and its row here.
+"""
+
+import math
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,13 +18,12 @@ from ppcn.networks.devices import choose_device, free_bytes, place
 from ppcn.networks.discriminators import Discriminator
 from ppcn.networks.ppcn import Enhanced, Student, Teacher
 from ppcn.networks.vgg import VGG19
-from ppcn.params import Loss, Recipe, SharpeningLoss
-from ppcn.training import distributed
+from ppcn.params import Loss, Recipe, SRLoss, TermName
+from ppcn.training.adversarial import Adversary
 from ppcn.training.batches import Batch
 from ppcn.training.vgg_cache import TargetFeatures
 
 Terms = dict[str, Tensor]
-NEED_A_NETWORK = {"contextual", "vgg", "texture"}
 CONTEXTUAL_LAYER = "conv4_2"
 # Share of the free memory that features of targets may fill.
 SHARE_FOR_FEATURES = 4
@@ -32,21 +37,144 @@ class Objective(Protocol):
         """Weight of each term."""
 
     @property
-    def rival(self) -> nn.Module | None:
-        """A network that learns against the trained one."""
+    def discriminator(self) -> nn.Module | None:
+        """A network that is trained against this one."""
 
     @property
-    def rival_rate(self) -> float:
+    def discriminator_rate(self) -> float:
         """Its learning rate, before decay."""
 
     def terms(self, network: nn.Module, batch: Batch, step: int, random: torch.Generator) -> Terms:
         """Loss terms of a batch, each to be multiplied by its weight."""
 
-    def rival_loss(self) -> Tensor | None:
-        """What the rival has to learn from the last `terms`; None when it was not asked."""
+    def discriminator_loss(self) -> Tensor | None:
+        """The discriminator's loss after `terms`; None when that did not need it."""
 
 
-class Enhancement:
+@dataclass(frozen=True)
+class Evidence:
+    """What the terms of one step are computed from.
+
+    Attributes:
+        image: generated images, (N, 3, S, S) in [0, 1].
+        target: the better camera's, same shape.
+        features: features of image and target by VGG layer, for the terms that need them.
+        taps: feature maps of the network and of its teacher; empty without a teacher.
+        adversary: the discriminator; None where no term needs it.
+        recipe: variants of the terms.
+        loss: formulas of the terms.
+        random: for terms that draw something.
+    """
+
+    image: Tensor
+    target: Tensor
+    features: Mapping[str, tuple[Tensor, Tensor]]
+    taps: tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
+    adversary: Adversary | None
+    recipe: Recipe
+    loss: Loss
+    random: torch.Generator
+
+
+@dataclass(frozen=True)
+class Term:
+    """A row of the table of enhancement terms.
+
+    Attributes:
+        name: as in the log, and in `--without`.
+        compute: the term, before its weight.
+        weights: parameters of recipe or loss whose product is its weight.
+        needs: what it costs. Terms that need VGG's features or the discriminator are left out
+            during the warm-up; one that needs the teacher's maps counts only with a teacher.
+        layer: the layer of VGG-19 whose features it compares.
+    """
+
+    name: TermName
+    compute: Callable[[Evidence], Tensor]
+    weights: tuple[str, ...]
+    needs: Literal["nothing", "features", "discriminator", "teacher"] = "nothing"
+    layer: Callable[[Recipe], str] | None = None
+
+
+def _texture(e: Evidence) -> Tensor:
+    assert e.adversary is not None
+    return e.adversary.texture(e.image, e.target, e.random)
+
+
+TERMS = (
+    Term(
+        "contextual",
+        lambda e: losses.contextual(*e.features[CONTEXTUAL_LAYER], e.loss.contextual, e.random),
+        weights=("content_weight", "contextual_weight"),
+        needs="features",
+        layer=lambda recipe: CONTEXTUAL_LAYER,
+    ),
+    Term(
+        "ssim",
+        lambda e: losses.structural(e.image, e.target),
+        weights=("content_weight", "ssim_weight"),
+    ),
+    Term("texture", _texture, weights=("texture_weight",), needs="discriminator"),
+    Term(
+        "color",
+        lambda e: losses.color(e.image, e.target, e.loss.color_blur),
+        weights=("color_weight",),
+    ),
+    Term(
+        "tv",
+        lambda e: losses.total_variation(e.image, e.loss.tv),
+        weights=("tv_weight",),
+    ),
+    Term(
+        "kd",
+        lambda e: losses.distillation(*e.taps, e.loss.distillation),
+        weights=("kd_weight",),
+        needs="teacher",
+    ),
+    Term(
+        "l1",
+        lambda e: losses.absolute(e.image, e.target, e.recipe.l1_channels),
+        weights=("l1_weight",),
+    ),
+    Term(
+        "vgg",
+        lambda e: losses.perceptual(*e.features[e.recipe.vgg_layer], e.recipe.vgg_distance),
+        weights=("vgg_weight",),
+        needs="features",
+        layer=lambda recipe: recipe.vgg_layer,
+    ),
+    Term(
+        "mse",
+        lambda e: losses.squared(e.image, e.target),
+        weights=("mse_weight",),
+    ),
+)
+"""The enhancement terms, in the order of the log's columns."""
+
+
+def weights_of(recipe: Recipe, loss: Loss, distils: bool) -> dict[str, float]:
+    """Weight of each term.
+
+    Raises:
+        UserError: all of them are 0.
+    """
+    values = {**loss.model_dump(), **recipe.model_dump()}
+    weights: dict[str, float] = {
+        term.name: math.prod(values[name] for name in term.weights)
+        if term.needs != "teacher" or distils
+        else 0.0
+        for term in TERMS
+    }
+    return _not_all_zero(weights)
+
+
+def _not_all_zero(weights: dict[str, float]) -> dict[str, float]:
+    if not any(weights.values()):
+        raise UserError("every weight of the loss is 0, so there is nothing to train for")
+    return weights
+
+
+class EnhancementObjective:
     """The enhancement losses of the papers; terms of weight 0 are not computed.
 
     Args:
@@ -76,122 +204,88 @@ class Enhancement:
     ) -> None:
         self.recipe, self.loss = recipe, loss
         self.warmup_steps = warmup_steps
-        self.weights = {
-            "contextual": recipe.content_weight * recipe.contextual_weight,
-            "ssim": recipe.content_weight * recipe.ssim_weight,
-            "texture": recipe.texture_weight,
-            "color": recipe.color_weight,
-            "tv": recipe.tv_weight,
-            "kd": loss.kd_weight if teacher else 0.0,
-            "l1": recipe.l1_weight,
-            "vgg": recipe.vgg_weight,
-            "mse": recipe.mse_weight,
-        }
-        if not any(self.weights.values()):
-            raise UserError("every weight of the loss is 0, so there is nothing to train for")
-        layers = {"contextual": CONTEXTUAL_LAYER, "vgg": recipe.vgg_layer}
-        self._layers = {term: layer for term, layer in layers.items() if self.weights[term]}
+        self.weights = weights_of(recipe, loss, distils=teacher is not None)
+        self._terms = [term for term in TERMS if self.weights[term.name]]
+        layers = {term.layer(recipe) for term in self._terms if term.layer}
         self.vgg = place(vgg)
         room = free_bytes(choose_device()) // SHARE_FOR_FEATURES
-        self.target_features = TargetFeatures(self.vgg, set(self._layers.values()), room, targets)
+        self.target_features = TargetFeatures(self.vgg, layers, room, targets)
         self.teacher = place(teacher).eval().requires_grad_(False) if teacher else None
-        adversarial = bool(self.weights["texture"])
-        self.rival = place(Discriminator(size, recipe.discriminator)) if adversarial else None
-        self.rival_rate = loss.discriminator_rate
-        self._shown: tuple[Tensor, Tensor, Tensor] | None = None
+        self.adversary: Adversary | None = None
+        if any(term.needs == "discriminator" for term in self._terms):
+            discriminator = Discriminator(size, recipe.discriminator)
+            self.adversary = Adversary(discriminator, loss.adversarial)
+        self.discriminator_rate = loss.discriminator_rate
+
+    @property
+    def discriminator(self) -> Discriminator | None:
+        """The network that is trained to tell generated patches from the better camera's."""
+        return self.adversary.discriminator if self.adversary else None
 
     def terms(self, network: nn.Module, batch: Batch, step: int, random: torch.Generator) -> Terms:
-        """The recipe's terms for phone patches x and camera patches y."""
-        x, y = batch.x, batch.y
+        """The recipe's terms for the phone's patches x and the better camera's y."""
         if isinstance(network, Teacher | Student):
-            output = network.enhance(x)
+            output = network.enhance(batch.x)
         else:
-            output = Enhanced(network(x), ())
-        image = output.image
-        wanted = {name for name, weight in self.weights.items() if weight}
-        if step < self.warmup_steps:
-            wanted = wanted - NEED_A_NETWORK or wanted
-        compute: dict[str, Callable[[], Tensor]] = {
-            "ssim": lambda: losses.structural(image, y),
-            "texture": lambda: self._texture(image, y, random),
-            "color": lambda: losses.color(image, y, self.loss.color_blur),
-            "tv": lambda: losses.total_variation(image, self.loss.tv),
-            "kd": lambda: self._distillation(output, x),
-            "l1": lambda: losses.absolute(image, y, self.recipe.l1_channels),
-            "mse": lambda: losses.squared(image, y),
-        }
-        terms = self._feature_terms(image, batch, wanted, random)
-        return terms | {name: term() for name, term in compute.items() if name in wanted}
+            output = Enhanced(network(batch.x), ())
+        terms = self._of_step(step)
+        evidence = Evidence(
+            output.image,
+            batch.y,
+            self._features(output.image, batch, terms),
+            (output.taps, self._teacher_taps(batch.x, terms)),
+            self.adversary,
+            self.recipe,
+            self.loss,
+            random,
+        )
+        # Gradients add up in the order in which terms were computed: those of VGG come first.
+        first = [term for term in terms if term.needs == "features"]
+        others = [term for term in terms if term.needs != "features"]
+        return {term.name: term.compute(evidence) for term in (*first, *others)}
 
-    def _feature_terms(
-        self, image: Tensor, batch: Batch, wanted: set[str], random: torch.Generator
-    ) -> Terms:
-        """The terms that compare VGG-19's features, computed once for both."""
-        layers = {term: layer for term, layer in self._layers.items() if term in wanted}
+    def _of_step(self, step: int) -> list[Term]:
+        """The terms that count in a step."""
+        if step >= self.warmup_steps:
+            return self._terms
+        cheap = [term for term in self._terms if term.needs in ("nothing", "teacher")]
+        return cheap or self._terms
+
+    def _features(
+        self, image: Tensor, batch: Batch, terms: list[Term]
+    ) -> dict[str, tuple[Tensor, Tensor]]:
+        """VGG-19's features of image and target, computed once for all terms."""
+        layers = {term.layer(self.recipe) for term in terms if term.layer}
         if not layers:
             return {}
         target = self.target_features(batch.y, batch.keys)
-        features = self.vgg(image, set(layers.values()))
-        pairs = {term: (features[layer], target[layer]) for term, layer in layers.items()}
-        terms: Terms = {}
-        if "contextual" in pairs:
-            terms["contextual"] = losses.contextual(
-                *pairs["contextual"], self.loss.contextual, random
-            )
-        if "vgg" in pairs:
-            terms["vgg"] = losses.perceptual(*pairs["vgg"], self.recipe.vgg_distance)
-        return terms
+        features = self.vgg(image, layers)
+        return {layer: (features[layer], target[layer]) for layer in layers}
 
-    def _texture(self, image: Tensor, y: Tensor, random: torch.Generator) -> Tensor:
-        """Eq. 8, or the authors' minimax on a batch whose images are swapped at random.
+    @torch.no_grad()
+    def _teacher_taps(self, x: Tensor, terms: list[Term]) -> tuple[Tensor, ...]:
+        if self.teacher is None or all(term.needs != "teacher" for term in terms):
+            return ()
+        return self.teacher.enhance(x).taps
 
-        A sum over the batch; of several processes each has a part, and gradients are averaged.
-        """
-        assert self.rival is not None
-        self.rival.requires_grad_(False)
-        if self.loss.adversarial == "paper":
-            self._shown = (image.detach(), y, torch.zeros(0))
-            return distributed.count() * losses.texture(self.rival(image))
-        everyones = (len(y) * distributed.count(),)
-        is_real = torch.randint(0, 2, everyones, generator=random, device=y.device)
-        is_real = is_real[distributed.rank() :: distributed.count()]
-        shown = torch.where(is_real.view(-1, 1, 1, 1) == 1, y, image)
-        self._shown = (shown.detach(), y, is_real)
-        return -distributed.count() * losses.swapped_discrimination(self.rival(shown), is_real)
-
-    def _distillation(self, output: Enhanced, x: Tensor) -> Tensor:
-        assert self.teacher is not None
-        with torch.no_grad():
-            taps = self.teacher.enhance(x).taps
-        return losses.distillation(output.taps, taps, self.loss.distillation)
-
-    def rival_loss(self) -> Tensor | None:
-        """What the discriminator has to learn from the images of this step."""
-        if self._shown is None or self.rival is None:
-            return None
-        shown, real, is_real = self._shown
-        self._shown = None
-        self.rival.requires_grad_(True)
-        if self.loss.adversarial == "paper":
-            loss = losses.discrimination(self.rival(real), self.rival(shown))
-        else:
-            loss = losses.swapped_discrimination(self.rival(shown), is_real)
-        return distributed.count() * loss
+    def discriminator_loss(self) -> Tensor | None:
+        """What the discriminator has to lower for the images of this step."""
+        return self.adversary.loss() if self.adversary else None
 
 
-class Sharpening:
+class SRObjective:
     """Super-resolution losses: PPCN's (eq. 6) on images in 0..255, and mean squared error."""
 
-    rival = None
-    rival_rate = 0.0
+    discriminator = None
+    discriminator_rate = 0.0
 
-    def __init__(self, loss: SharpeningLoss) -> None:
-        self.weights = {"mae": loss.mae_weight, "ssim": loss.ssim_weight, "mse": loss.mse_weight}
-        if not any(self.weights.values()):
-            raise UserError("every weight of the loss is 0, so there is nothing to train for")
+    def __init__(self, loss: SRLoss) -> None:
+        self.weights = _not_all_zero(
+            {"mae": loss.mae_weight, "ssim": loss.ssim_weight, "mse": loss.mse_weight}
+        )
 
     def terms(self, network: nn.Module, batch: Batch, step: int, random: torch.Generator) -> Terms:
-        """MAE on 0..255, 1 - SSIM and MSE on 0..1, for what the network reads and sharp photos."""
+        """MAE on 0..255, 1 - SSIM and MSE on 0..1, for the network's input and sharp photos."""
         output = network(batch.x)
         terms = {
             "mae": lambda: 255 * losses.absolute(output, batch.y),
@@ -200,6 +294,6 @@ class Sharpening:
         }
         return {name: term() for name, term in terms.items() if self.weights[name]}
 
-    def rival_loss(self) -> Tensor | None:
-        """Nothing learns against it."""
+    def discriminator_loss(self) -> Tensor | None:
+        """There is no discriminator."""
         return None

@@ -18,20 +18,20 @@ from ppcn.networks.devices import choose_device, compile_in_place, place, used_m
 from ppcn.params import Engine, Training
 from ppcn.training import distributed
 from ppcn.training.batches import Batch, Batches
-from ppcn.training.checkpoint import Run
+from ppcn.training.checkpoint import RunDirectory
 from ppcn.training.objective import Objective
-from ppcn.training.train_state import Row, State
+from ppcn.training.train_state import Row, TrainState
 from ppcn.training.validation import ValidationPairs
 
 Report = Callable[[int, int, Mapping[str, float]], None]
 
 logger = logging.getLogger(__name__)
 
-SECONDS_BETWEEN_SAVEPOINTS = 60
+SECONDS_BETWEEN_CHECKPOINTS = 60
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainConfig:
     """How a network is trained.
 
     Attributes:
@@ -46,7 +46,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainResult:
     """What came of a training run.
 
     Attributes:
@@ -63,10 +63,10 @@ def train(
     objective: Objective,
     batches: Batches,
     validation: ValidationPairs,
-    plan: Plan,
+    config: TrainConfig,
     report: Report,
-    run: Run | None = None,
-) -> Trained:
+    directory: RunDirectory | None = None,
+) -> TrainResult:
     """Train a network in place with Adam(0.9, 0.999, 1e-8).
 
     Args:
@@ -74,21 +74,22 @@ def train(
         objective: its loss terms.
         batches: what it is trained on.
         validation: pairs of photos that are not trained on.
-        plan: how.
+        config: how.
         report: called after every step with steps done, steps in all and the latest figures.
-        run: where to go on from and to keep savepoints, log and pictures; None keeps nothing.
+        directory: where to go on from, and where checkpoint, log and pictures are kept; None keeps
+            nothing.
 
     Raises:
-        UserError: a loss term became NaN or infinite; its batch is kept in the run's folder.
+        UserError: a loss term became NaN or infinite; its batch is kept in the directory.
     """
-    loop = _Loop(network, objective, batches, validation, plan, run)
+    loop = _Loop(network, objective, batches, validation, config, directory)
     loop.go_on()
-    state, steps = loop.state, plan.training.steps
+    state, steps = loop.state, config.training.steps
     with closing(batches.from_step(state.step, steps)) as stream:
         for batch in stream:
             loop.step(batch)
             report(state.step, steps, state.rows[-1] if state.rows else {})
-    return Trained(state.rows, state.end())
+    return TrainResult(state.rows, state.end())
 
 
 class _Loop:
@@ -100,56 +101,58 @@ class _Loop:
         objective: Objective,
         batches: Batches,
         validation: ValidationPairs,
-        plan: Plan,
-        run: Run | None,
+        config: TrainConfig,
+        directory: RunDirectory | None,
     ) -> None:
         self.objective, self.batches, self.validation = objective, batches, validation
-        self.plan, self.run, self.writes = plan, run, bool(run) and distributed.rank() == 0
+        self.config, self.directory = config, directory
+        self.writes = bool(directory) and distributed.rank() == 0
         self.device = choose_device()
-        self.state = State(place(network), objective.rival, plan.training)
-        if plan.engine.compile:
+        self.state = TrainState(place(network), objective.discriminator, config.training)
+        if config.engine.compile:
             compile_in_place(self.state.network)
         self.speeds: list[Row] = []
         self.saved = self.logged = time.monotonic()
         self.logged_step = 0
 
     def go_on(self) -> None:
-        """Take up where an earlier attempt was interrupted, if there is a savepoint."""
-        found = self.run.load() if self.run else None
-        if found:
-            self.state.load(*found)
-            self.speeds = found[1]["speeds"]
+        """Take up where an earlier attempt was interrupted, if there is a checkpoint."""
+        checkpoint = self.directory.load() if self.directory else None
+        if checkpoint:
+            tensors, facts = checkpoint
+            self.state.load(tensors, facts)
+            self.speeds = facts["speeds"]
             if distributed.rank() == 0:
                 logger.warning("goes on after step %d", self.state.step)
         self.logged_step = self.state.step
         step = torch.tensor(float(self.state.step), device=self.device)
         if distributed.average(step).item() != self.state.step:
-            raise UserError("the processes see different savepoints; write to shared storage")
+            raise UserError("the processes see different checkpoints; write to shared storage")
 
     def step(self, batch: Batch) -> None:
         """One optimiser step, and what is due after it."""
-        state, training = self.state, self.plan.training
+        state, training = self.state, self.config.training
         rate = training.learning_rate * decay(training, state.step)
-        learn(state, self.objective, batch, self.plan)
+        train_step(state, self.objective, batch, self.config)
         state.step += 1
         if state.step % training.log_every == 0 or state.step == training.steps:
             self._log(rate)
-        if self.writes and time.monotonic() - self.saved >= SECONDS_BETWEEN_SAVEPOINTS:
+        if self.writes and time.monotonic() - self.saved >= SECONDS_BETWEEN_CHECKPOINTS:
             self._save()
 
     def _log(self, rate: float) -> None:
         """Add a row of means and scores."""
         state = self.state
-        means = state.totals.means()
+        means = state.meter.means()
         if not (all(map(math.isfinite, means.values())) and state.is_finite()):
             self._stop()
-        state.totals.clear()
-        psnr = self.validation.psnr(state.judged)
+        state.meter.clear()
+        psnr = self.validation.psnr(state.validated)
         state.add({"step": state.step, "learning_rate": rate, **means, "psnr": psnr})
-        if self.run and self.writes:
+        if self.directory and self.writes:
             self.speeds.append(self._speed())
             rows = [{**r, **s} for r, s in zip(state.rows, self.speeds, strict=True)]
-            self.run.log(rows, self.validation.pictures(state.judged))
+            self.directory.log(rows, self.validation.pictures(state.validated))
 
     def _speed(self) -> Row:
         before, before_step = self.logged, self.logged_step
@@ -158,53 +161,53 @@ class _Loop:
         return {"steps_per_s": steps, "memory_mb": used_megabytes()}
 
     def _save(self) -> None:
-        """Write a savepoint, unless it would be spoilt; then the next row stops the run."""
-        if self.state.totals.first_spoilt() or not self.state.is_finite():
+        """Write a checkpoint unless a term or a weight is not finite; the next row stops then."""
+        if self.state.meter.first_bad() or not self.state.is_finite():
             return
         tensors, facts = self.state.save()
-        if self.run:
-            self.run.save(tensors, {**facts, "speeds": self.speeds})
+        if self.directory:
+            self.directory.save(tensors, {**facts, "speeds": self.speeds})
         self.saved = time.monotonic()
 
     def _stop(self) -> NoReturn:
-        """Refuse to go on, naming the first term that was spoilt and keeping its batch.
+        """Refuse to go on, naming the first term that was not finite and keeping its batch.
 
-        Every process stops; the one whose term it was tells.
+        Every process stops; the one whose term it was says so.
         """
-        found = self.state.totals.first_spoilt()
-        first = distributed.least(found[0] if found else math.inf, self.device)
+        own = self.state.meter.first_bad()
+        first = distributed.least(own[0] if own else math.inf, self.device)
         advice = "lower the learning rate or a term's weight"
         if not math.isfinite(first):
             raise UserError(f"weights became infinite before step {self.state.step}; {advice}")
-        if not found or found[0] > first:
+        if not own or own[0] > first:
             raise UserError(f"another process met a loss that is no finite number; {advice}")
-        step, term = found
+        step, term = own
         kept = ""
-        if self.run:
+        if self.directory:
             batch = self.batches.at(step)
-            path = self.run.keep_for_inspection(f"step-{step}", {"x": batch.x, "y": batch.y})
+            path = self.directory.keep_for_inspection(f"step-{step}", {"x": batch.x, "y": batch.y})
             kept = f"; its batch is kept in {path}" if path else ""
         raise UserError(f"the {term} term was no finite number at step {step}{kept}; {advice}")
 
 
-def learn(state: State, objective: Objective, batch: Batch, plan: Plan) -> None:
-    """Move the network, and then its rival, by one step, and note the terms."""
+def train_step(state: TrainState, objective: Objective, batch: Batch, config: TrainConfig) -> None:
+    """Move the network, and then the discriminator, by one step, and note the terms."""
     device = batch.x.device
-    shrunk = decay(plan.training, state.step)
-    random = _random(plan.seed, state.step, device)
-    with _autocast(plan.engine, device):
-        found = objective.terms(state.network, batch, state.step, random)
-        terms = {name: found[name] for name in objective.weights if name in found}
+    decayed = decay(config.training, state.step)
+    random = _random(config.seed, state.step, device)
+    with _autocast(config.engine, device):
+        computed = objective.terms(state.network, batch, state.step, random)
+        terms = {name: computed[name] for name in objective.weights if name in computed}
         loss = losses.weighted_sum(terms, objective.weights)
-    state.descent.step(loss, plan.training.learning_rate * shrunk)
-    state.follow()
+    state.optimizer.step(loss, config.training.learning_rate * decayed)
+    state.update_ema()
     logged = {"loss": loss, **terms}
-    with _autocast(plan.engine, device):
-        rival_loss = objective.rival_loss()
-    if rival_loss is not None and state.rival_descent:
-        state.rival_descent.step(rival_loss, objective.rival_rate * shrunk)
-        logged["discriminator"] = rival_loss
-    state.totals.add(logged, state.step)
+    with _autocast(config.engine, device):
+        adversarial = objective.discriminator_loss()
+    if adversarial is not None and state.discriminator_optimizer:
+        state.discriminator_optimizer.step(adversarial, objective.discriminator_rate * decayed)
+        logged["discriminator"] = adversarial
+    state.meter.add(logged, state.step)
 
 
 def _autocast(engine: Engine, device: torch.device) -> torch.autocast:

@@ -12,10 +12,10 @@ AT_ONCE = 8
 
 
 class TargetFeatures:
-    """Features of camera patches, kept from one step to the next.
+    """Features of the better camera's patches, kept from one step to the next.
 
     VGG-19 is frozen, so the features of a target never change; it is evaluated for those that
-    have not been seen yet, and for those that found no room.
+    have not been seen yet, and for those for which there was no room.
 
     Args:
         vgg: the feature network, where it is to run.
@@ -42,22 +42,22 @@ class TargetFeatures:
         new = [place for place, key in enumerate(keys) if key not in self.rows]
         fresh = self._evaluate(y[_index(new, y)]) if new else {}
         if not known:
-            found = fresh
+            features = fresh
         else:
             rows = _index([self.rows[keys[place]] for place in known], y)
-            found = {layer: kept[rows] for layer, kept in self.kept.items()}
+            features = {layer: kept[rows] for layer, kept in self.kept.items()}
             if new:
                 order = _index([*known, *new], y).argsort()
-                found = {n: torch.cat((f, fresh[n]))[order] for n, f in found.items()}
+                features = {n: torch.cat((f, fresh[n]))[order] for n, f in features.items()}
         self._keep(fresh, [keys[place] for place in new])
         # One order in memory, whether kept or fresh, so that sums over them agree to the bit.
-        return {n: f.contiguous(memory_format=torch.channels_last) for n, f in found.items()}
+        return {n: f.contiguous(memory_format=torch.channels_last) for n, f in features.items()}
 
     def _evaluate(self, y: Tensor) -> State:
         """Features of any number of targets.
 
         On a CPU always of eight at once, the last ones filled up, so that the features of a
-        target do not depend on the others by a bit, and a resumed run finds what it had.
+        target do not depend on the others by a bit, and a resumed run gets what it had.
         """
         if y.is_cuda:
             return self.vgg(y, self.layers)

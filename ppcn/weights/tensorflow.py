@@ -133,10 +133,10 @@ def checkpoint_files(source: Path) -> list[Path]:
 def _prefix(source: Path) -> Path:
     """The path of a checkpoint without the endings of its files."""
     if source.is_dir():
-        found = sorted(source.glob("*.index"))
-        if len(found) != 1:
-            raise UserError(f"{source}: holds {len(found)} checkpoints; name one of them")
-        source = found[0]
+        indices = sorted(source.glob("*.index"))
+        if len(indices) != 1:
+            raise UserError(f"{source}: holds {len(indices)} checkpoints; name one of them")
+        source = indices[0]
     name = source.name
     if name.endswith((".index", ".meta")) or ".data-" in name:
         return source.with_name(name.rpartition(".")[0])
@@ -168,14 +168,14 @@ def _fit(variables: Variables, name: str) -> tuple[dict[str, Tensor], str]:
     usual = f"{SCOPES[name]}/"
     any_name = next(iter(names.values()))
     scopes = {n.removesuffix(any_name) for n in variables if n.endswith(any_name)}
-    found = {scope: _fit_scope(variables, names, scope, name) for scope in sorted(scopes)}
-    fitting = [scope for scope, (_, misfit) in found.items() if not misfit]
+    fits = {scope: _fit_scope(variables, names, scope, name) for scope in sorted(scopes)}
+    fitting = [scope for scope, (_, misfit) in fits.items() if not misfit]
     if usual in fitting or len(fitting) == 1:
-        return found[usual if usual in fitting else fitting[0]]
+        return fits[usual if usual in fitting else fitting[0]]
     if fitting:
         return {}, f"several scopes fit: {', '.join(fitting)}"
     missing = f"it has no variable {usual}{any_name}"
-    return found.get(usual, next(iter(found.values()), ({}, missing)))
+    return fits.get(usual, next(iter(fits.values()), ({}, missing)))
 
 
 def _fit_scope(

@@ -21,12 +21,12 @@ from ppcn.networks.vgg import load_vgg
 from ppcn.params import Params
 from ppcn.training import distributed
 from ppcn.training.batches import Batch, Batches, PatchSource
-from ppcn.training.objective import Enhancement, Terms
-from ppcn.training.trainer import Plan, train
+from ppcn.training.objective import EnhancementObjective, Terms
+from ppcn.training.trainer import TrainConfig, train
 from ppcn.training.validation import validation_patches
 
 
-class Wide(Enhancement):
+class Wide(EnhancementObjective):
     """PPCN's loss in float64."""
 
     def terms(self, network: nn.Module, batch: Batch, step: int, random: torch.Generator) -> Terms:
@@ -43,7 +43,7 @@ class Unwidened(Teacher):
         return super().forward(x.double())
 
 
-def trained_by(params: Params) -> list[dict[str, float]]:
+def rows_of(params: Params) -> list[dict[str, float]]:
     """The rows of one training."""
     torch.manual_seed(0)
     network = Unwidened(params.teacher.initial_deviation).double()
@@ -51,20 +51,20 @@ def trained_by(params: Params) -> list[dict[str, float]]:
     with open_patches(Path("data/patches/iphone.h5")) as cut:
         source = PatchSource(cut, params.teacher.batch)
         objective = Wide(params.recipe(), params.loss, vgg, None, cut.size, 5, source.targets)
-        assert objective.rival is not None
-        objective.rival.double()
+        assert objective.discriminator is not None
+        objective.discriminator.double()
         batches = Batches(source, params.seed)
-        plan = Plan(params.teacher, params.engine, params.seed)
-        trained = train(
-            network, objective, batches, validation_patches(cut), plan, lambda *figures: None
+        config = TrainConfig(params.teacher, params.engine, params.seed)
+        result = train(
+            network, objective, batches, validation_patches(cut), config, lambda *figures: None
         )
-    return trained.rows
+    return result.rows
 
 
 def main() -> None:
     """Train with each parameter file."""
     distributed.join()
-    rows = [trained_by(Params.load(Path(name))) for name in sys.argv[1:]]
+    rows = [rows_of(Params.load(Path(name))) for name in sys.argv[1:]]
     if distributed.rank() == 0:
         print(json.dumps(rows))
     distributed.leave()

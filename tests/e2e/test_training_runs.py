@@ -21,9 +21,9 @@ from ppcn.photos.decode import read_photo
 from ppcn.photos.resize import tile
 
 SIDE = 36
-# Savepoints after every step, so that few steps show what many would.
+# Checkpoints after every step, so that few steps show what many would.
 EAGER = (
-    "import ppcn.training.trainer; ppcn.training.trainer.SECONDS_BETWEEN_SAVEPOINTS = 0; "
+    "import ppcn.training.trainer; ppcn.training.trainer.SECONDS_BETWEEN_CHECKPOINTS = 0; "
     "from pipeline.app import app; app()"
 )
 SETTINGS = {
@@ -95,15 +95,15 @@ def weights(folder: Path, name: str) -> bytes:
 
 def test_a_run_that_is_killed_again_and_again_ends_the_same(folder: Path) -> None:
     chance = random.Random(0)
-    savepoint = folder / "out/killed.training/savepoint.safetensors"
+    checkpoint = folder / "out/killed.training/checkpoint.safetensors"
     kills = 0
     for _ in range(3):
         with subprocess.Popen(
             command("killed", "-c", EAGER), cwd=folder, env=environment(1), stdout=subprocess.PIPE
         ) as attempt:
-            before = savepoint.stat().st_mtime_ns if savepoint.exists() else 0
+            before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
             while attempt.poll() is None:
-                if savepoint.exists() and savepoint.stat().st_mtime_ns != before:
+                if checkpoint.exists() and checkpoint.stat().st_mtime_ns != before:
                     time.sleep(chance.uniform(0, 0.5))
                     attempt.send_signal(signal.SIGKILL)
                     kills += attempt.wait() == -signal.SIGKILL
@@ -113,7 +113,7 @@ def test_a_run_that_is_killed_again_and_again_ends_the_same(folder: Path) -> Non
     assert "goes on after step" in shown
     assert weights(folder, "killed") == weights(folder, "alone")
     assert rows(folder, "killed") == rows(folder, "alone")
-    assert not savepoint.exists()
+    assert not checkpoint.exists()
 
 
 def test_two_processes_follow_the_curves_of_one(folder: Path) -> None:

@@ -13,7 +13,7 @@ from ppcn.evaluation.protocols import (
     luma,
     naturalness,
     score_enhancement,
-    score_superres,
+    score_sr,
 )
 from ppcn.photos.decode import read_photo
 
@@ -140,7 +140,7 @@ def test_super_resolution_scores_shave_four_pixels() -> None:
     hr = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
     damaged = hr.copy()
     damaged[:4] = damaged[-4:] = damaged[:, :4] = damaged[:, -4:] = 0
-    scores = score_superres({"m": lambda lr: do_nothing(damaged)}, [(hr, hr[::4, ::4])])
+    scores = score_sr({"m": lambda lr: do_nothing(damaged)}, [(hr, hr[::4, ::4])])
     assert scores["m"]["ssim"] == pytest.approx(1)
     assert scores["m"]["psnr"] == float("inf")
 
@@ -203,4 +203,4 @@ def test_outputs_that_are_not_numbers_are_refused(scene: np.ndarray) -> None:
     with pytest.raises(UserError, match="m: its output holds values that are not finite"):
         score_enhancement({"m": broken}, [(scene, scene)])
     with pytest.raises(UserError, match="m: its output holds values that are not finite"):
-        score_superres({"m": broken}, [(scene, scene)])
+        score_sr({"m": broken}, [(scene, scene)])

@@ -14,7 +14,7 @@ from ppcn.evaluation.protocols import (
     run_network,
     run_upscaler,
     score_enhancement,
-    score_superres,
+    score_sr,
 )
 from ppcn.networks import NETWORKS
 from ppcn.networks.discriminators import Discriminator
@@ -56,14 +56,14 @@ def test_multiply_adds_per_pixel_are_the_papers() -> None:
 
 
 def test_the_enhancement_networks_of_the_parameters_are_the_networks() -> None:
-    enhancing = {name for name, network in NETWORKS.items() if network.reads == "photo"}
+    enhancing = {name for name, network in NETWORKS.items() if network.input == "image"}
     assert enhancing == set(NetworkName.__args__)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("size", SIZES)
 def test_any_size(name: str, size: tuple[int, int]) -> None:
-    scale = SCALE if NETWORKS[name].reads == "small" else 1
+    scale = SCALE if NETWORKS[name].input == "lr" else 1
     with torch.no_grad():
         output = fresh(name)(torch.rand(2, 3, *size))
     assert output.shape == (2, 3, scale * size[0], scale * size[1])
@@ -222,7 +222,7 @@ def test_published_enhancers_reach_their_published_scores(
 def test_published_super_resolution_reaches_its_published_score(reference: Path) -> None:
     sharp = [crop_to_multiple(read_photo(p)) for p in sorted((reference / "set5").glob("*_HR.png"))]
     network = import_checkpoint(reference / "ppcn_sr.npz", "ppcn_sr")
-    scores = score_superres(
+    scores = score_sr(
         {"bicubic": bicubic, "sr": run_upscaler("ppcn_sr", network)},
         [(hr, shrink(hr)) for hr in sharp],
     )

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, edit_yaml
+from ruamel.yaml import YAML
 
 from ppcn.errors import UserError
 from ppcn.params import Params
@@ -100,6 +101,12 @@ def test_phone_with_the_reference_cameras_name_is_refused(file: Path) -> None:
         Params.load(file)
 
 
+def test_the_tables_phone_is_one_of_the_phones(file: Path) -> None:
+    edit_yaml(file, {"tables.phone": "ipone"})
+    with pytest.raises(UserError, match=r"tables\.phone is 'ipone'.*such as 'iphone'"):
+        Params.load(file)
+
+
 def test_a_warm_up_that_never_ends_is_refused(file: Path) -> None:
     edit_yaml(file, {"student.warmup_steps": 1000, "student.steps": 1000})
     with pytest.raises(UserError, match=r"warmup_steps must be smaller than steps"):
@@ -116,6 +123,27 @@ def test_a_network_of_the_tables_may_have_its_own_learning_rate(params: Params) 
     common, own = params.baseline.of("srcnn"), params.baseline.of("ppcn_student")
     assert common.learning_rate == params.baseline.learning_rate
     assert own == common.model_copy(update={"learning_rate": 0.01})
+
+
+def test_a_recipe_gives_only_what_is_not_usual(file: Path) -> None:
+    edit_yaml(file, {"recipes.mine": {"tv_weight": 3}, "loss.recipe": "mine"})
+    mine = Params.load(file).recipe()
+    weights = {k: v for k, v in mine.model_dump().items() if k.endswith("_weight") and v}
+    assert weights == {"tv_weight": 3}
+    usual = {"l1_channels": "equal", "vgg_layer": "conv4_2", "vgg_distance": "mean_squared"}
+    assert usual.items() <= mine.model_dump().items()
+    edit_yaml(file, {"loss.tv_weight": 0, "loss.mse_weight": 2, "loss.l1_weight": None})
+    changed = Params.load(file).recipe()
+    assert changed == mine.model_copy(update={"tv_weight": 0.0, "mse_weight": 2.0})
+
+
+def test_a_weight_of_loss_need_not_be_there(file: Path) -> None:
+    yaml = YAML()
+    values = yaml.load(file.read_text())
+    del values["loss"]["tv_weight"]
+    with file.open("w") as opened:
+        yaml.dump(values, opened)
+    assert Params.load(file).recipe().tv_weight == 2000
 
 
 @pytest.mark.parametrize("text", ["a: [", "just words", ""])

@@ -44,7 +44,7 @@ def patch_file(tmp_path: Path) -> Path:
     random = np.random.default_rng(0)
     with create_hdf5(tmp_path / "p.h5", {}) as file:
         images = random.integers(0, 255, (5, 2, 36, 36, 3), np.uint8)
-        patches = [Patch(phone, dslr, (0, 0), (0, 0), 0, 1) for phone, dslr in images]
+        patches = [Patch(phone, reference, (0, 0), (0, 0), 0, 1) for phone, reference in images]
         PatchWriter(file, ["a"], 36).add(0, 0, patches)
     return tmp_path / "p.h5"
 
@@ -85,9 +85,9 @@ def test_sr_batches_hold_the_right_part(tmp_path: Path, params: Params, scene: n
     crops = [(0, scene[:192, :192], shrink(scene[:192, :192]))]
     assert save_crops(tmp_path / "c.h5", crops, ["a"], 192) == 1
     sr = params.sr.model_copy(update={"train_crop": 64, "batch": 8})
-    with open_crops(tmp_path / "c.h5") as found:
-        large = Batches(CropSource(found, sr, enlarged=True), 0).at(0)
-        small = Batches(CropSource(found, sr, enlarged=False), 0).at(0)
+    with open_crops(tmp_path / "c.h5") as crops_file:
+        large = Batches(CropSource(crops_file, sr, enlarged=True), 0).at(0)
+        small = Batches(CropSource(crops_file, sr, enlarged=False), 0).at(0)
     assert small.x.shape == (8, 3, 16, 16)
     assert torch.equal(small.y, large.y)
     inputs, targets = ((i * 255).permute(0, 2, 3, 1).numpy() for i in (large.x, large.y))

@@ -24,12 +24,12 @@ def _nchw(array: np.ndarray) -> torch.Tensor:
 
 @pytest.mark.reference
 def test_the_authors_own_values(golden: dict[str, np.ndarray]) -> None:
-    phone, canon = _nchw(golden["phone"]), _nchw(golden["canon"])
-    found = {
+    phone, target = _nchw(golden["phone"]), _nchw(golden["canon"])
+    result = {
         "cx": losses.contextual(
             _nchw(golden["cx_input_features"]), _nchw(golden["cx_target_features"]), "code"
         ),
-        "color": losses.color(phone, canon, "code"),
+        "color": losses.color(phone, target, "code"),
         "tv": losses.total_variation(phone, "code"),
         "kd": losses.distillation(
             (_nchw(golden["kd_student_a"]), _nchw(golden["kd_student_b"])),
@@ -37,16 +37,16 @@ def test_the_authors_own_values(golden: dict[str, np.ndarray]) -> None:
             "code",
         ),
     }
-    for name, value in found.items():
+    for name, value in result.items():
         assert float(value) == pytest.approx(float(golden[name]), rel=1e-4), name
 
 
 @pytest.mark.reference
 def test_the_authors_ssim_blur_and_contrast(golden: dict[str, np.ndarray]) -> None:
-    phone, canon = _nchw(golden["phone"]), _nchw(golden["canon"])
+    phone, target = _nchw(golden["phone"]), _nchw(golden["canon"])
     for index, expected in enumerate(golden["ssim"]):
         one = np.s_[index : index + 1]
-        assert 1 - float(losses.structural(phone[one], canon[one])) == pytest.approx(
+        assert 1 - float(losses.structural(phone[one], target[one])) == pytest.approx(
             float(expected), rel=1e-4
         )
     np.testing.assert_allclose(
@@ -73,8 +73,8 @@ def test_ssim_loss_against_scikit_image() -> None:
         sigma=1.5,
         use_sample_covariance=False,
     )
-    found = 1 - float(losses.structural(_nchw(x[None]).double(), _nchw(y[None]).double()))
-    assert found == pytest.approx(expected, abs=1e-9)
+    result = 1 - float(losses.structural(_nchw(x[None]).double(), _nchw(y[None]).double()))
+    assert result == pytest.approx(expected, abs=1e-9)
 
 
 def test_paper_blur_has_the_papers_constants() -> None:
@@ -212,9 +212,9 @@ def test_losses_keep_full_precision_inside_autocast(name: str) -> None:
     x, y = (image.detach().float() for image in _pair())
     expected = IMAGE_LOSSES[name](x, y)
     with torch.autocast("cpu", torch.bfloat16):
-        found = IMAGE_LOSSES[name](x, y)
-    assert found.dtype == torch.float32
-    assert torch.equal(found, expected)
+        result = IMAGE_LOSSES[name](x, y)
+    assert result.dtype == torch.float32
+    assert torch.equal(result, expected)
     assert IMAGE_LOSSES[name](x.bfloat16(), y.bfloat16()).dtype == torch.float32
 
 
@@ -266,14 +266,14 @@ class _Largest(TorchDispatchMode):
 
 
 def test_contextual_memory_is_bounded_beyond_the_sampling_limit() -> None:
-    found = []
+    result = []
     for side in (66, 132):
         x = torch.randn(1, 4, side, side, requires_grad=True)
         with _Largest() as largest:
             losses.contextual(x, torch.randn(1, 4, side, side)).backward()
         assert torch.isfinite(x.grad).all()
-        found.append(largest.numbers)
-    assert found == [losses.CHUNK * losses.MAX_POSITIONS] * 2
+        result.append(largest.numbers)
+    assert result == [losses.CHUNK * losses.MAX_POSITIONS] * 2
 
 
 def test_weighted_absolute_error_is_boe_equation_2() -> None:
@@ -287,7 +287,7 @@ def test_weighted_absolute_error_is_boe_equation_2() -> None:
 def test_perceptual_distances_are_those_of_the_papers() -> None:
     x, y = torch.zeros(2, 4, 5, 5), torch.zeros(2, 4, 5, 5)
     y[0, 0, 0, :2] = torch.tensor([3.0, 4.0])
-    found = {d: float(losses.perceptual(x, y, d)) for d in ("sum_squared", "norm", "mean_squared")}
-    assert found == pytest.approx(
+    result = {d: float(losses.perceptual(x, y, d)) for d in ("sum_squared", "norm", "mean_squared")}
+    assert result == pytest.approx(
         {"sum_squared": 25 / 2, "norm": 5 / 100 / 2, "mean_squared": 25 / 100 / 2}
     )

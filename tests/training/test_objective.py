@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,11 +9,12 @@ from torch import nn
 from ppcn import losses
 from ppcn.errors import UserError
 from ppcn.networks.ppcn import Student, Teacher
-from ppcn.networks.sr_baselines import SRCNN
+from ppcn.networks.srcnn import SRCNN
 from ppcn.networks.vgg import load_vgg
-from ppcn.params import Params
+from ppcn.params import Params, Recipe, TermName
+from ppcn.params.losses import Weights
 from ppcn.training.batches import Batch
-from ppcn.training.objective import Enhancement, Sharpening
+from ppcn.training.objective import TERMS, EnhancementObjective, SRObjective
 
 
 @pytest.fixture
@@ -30,7 +32,7 @@ def test_every_term_of_equation_13_reaches_the_student(objective_parts, formula:
     recipe, loss, vgg, x, y, random = objective_parts
     names = ("contextual", "color_blur", "adversarial", "tv", "distillation")
     loss = loss.model_copy(update=dict.fromkeys(names, formula))
-    objective = Enhancement(recipe, loss, vgg, Teacher(), 100, warmup_steps=0)
+    objective = EnhancementObjective(recipe, loss, vgg, Teacher(), 100, warmup_steps=0)
     student = Student()
     terms = objective.terms(student, Batch(x, y, (0, 1)), 0, random)
     names = {"contextual", "ssim", "texture", "color", "tv", "kd", "l1", "vgg", "mse"}
@@ -38,7 +40,7 @@ def test_every_term_of_equation_13_reaches_the_student(objective_parts, formula:
     for name, term in terms.items():
         gradient = torch.autograd.grad(term, student.conv1.weight, retain_graph=True)[0]
         assert float(gradient.abs().max()) > 0, name
-    assert torch.isfinite(objective.rival_loss())
+    assert torch.isfinite(objective.discriminator_loss())
     assert objective.weights["contextual"] == 40
     assert objective.weights["ssim"] == 250
 
@@ -47,15 +49,15 @@ def test_terms_of_weight_zero_are_left_out(objective_parts) -> None:
     recipe, loss, vgg, x, y, random = objective_parts
     recipe = recipe.without("texture").without("tv")
     loss = loss.model_copy(update={"kd_weight": 0.0})
-    objective = Enhancement(recipe, loss, vgg, Teacher(), 100, warmup_steps=0)
+    objective = EnhancementObjective(recipe, loss, vgg, Teacher(), 100, warmup_steps=0)
     terms = objective.terms(Student(), Batch(x, y, (0, 1)), 0, random)
     assert set(terms) == {"contextual", "ssim", "color", "l1", "vgg", "mse"}
-    assert objective.rival is None and objective.rival_loss() is None
+    assert objective.discriminator is None and objective.discriminator_loss() is None
 
 
 def test_warm_up_leaves_out_what_needs_another_network(objective_parts) -> None:
     recipe, loss, vgg, x, y, random = objective_parts
-    objective = Enhancement(recipe, loss, vgg, Teacher(), 100, warmup_steps=5)
+    objective = EnhancementObjective(recipe, loss, vgg, Teacher(), 100, warmup_steps=5)
     cheap = {"ssim", "color", "tv", "kd", "l1", "mse"}
     assert set(objective.terms(Student(), Batch(x, y, (0, 1)), 4, random)) == cheap
     assert "contextual" in objective.terms(Student(), Batch(x, y, (0, 1)), 5, random)
@@ -68,7 +70,7 @@ def test_terms_that_need_another_network_are_kept_when_there_are_no_others(
     without_kd = loss.model_copy(update={"kd_weight": 0.0})
     for term in ("color", "ssim", "tv", "l1", "mse"):
         recipe = recipe.without(term)
-    objective = Enhancement(recipe, loss, vgg, None, 100, warmup_steps=5)
+    objective = EnhancementObjective(recipe, loss, vgg, None, 100, warmup_steps=5)
     assert set(objective.terms(Student(), Batch(x, y, (0, 1)), 0, random)) == {
         "contextual",
         "texture",
@@ -76,25 +78,25 @@ def test_terms_that_need_another_network_are_kept_when_there_are_no_others(
     }
     nothing = recipe.without("content").without("texture").without("vgg")
     with pytest.raises(UserError, match="nothing to train for"):
-        Enhancement(nothing, without_kd, vgg, None, 100, warmup_steps=5)
+        EnhancementObjective(nothing, without_kd, vgg, None, 100, warmup_steps=5)
 
 
 @pytest.mark.parametrize("size", [64, 100, 128])
 def test_patches_of_any_size_can_be_trained_on(objective_parts, size: int) -> None:
     recipe, loss, vgg, *_, random = objective_parts
     x, y = torch.rand(2, 2, 3, size, size)
-    objective = Enhancement(recipe, loss, vgg, None, size, warmup_steps=0)
+    objective = EnhancementObjective(recipe, loss, vgg, None, size, warmup_steps=0)
     assert torch.isfinite(objective.terms(Student(), Batch(x, y, (0, 1)), 0, random)["texture"])
-    assert torch.isfinite(objective.rival_loss())
+    assert torch.isfinite(objective.discriminator_loss())
 
 
 def test_the_teacher_learns_nothing_from_the_student(objective_parts) -> None:
     recipe, loss, vgg, x, y, random = objective_parts
     teacher = Teacher()
-    objective = Enhancement(recipe, loss, vgg, teacher, 100, warmup_steps=0)
+    objective = EnhancementObjective(recipe, loss, vgg, teacher, 100, warmup_steps=0)
     sum(objective.terms(Student(), Batch(x, y, (0, 1)), 0, random).values()).backward()
     assert all(parameter.grad is None for parameter in teacher.parameters())
-    assert all(parameter.grad is None for parameter in objective.rival.parameters())
+    assert all(parameter.grad is None for parameter in objective.discriminator.parameters())
 
 
 @pytest.mark.parametrize("formula", ["paper", "code"])
@@ -102,17 +104,43 @@ def test_the_discriminator_learns_to_tell_them_apart(objective_parts, formula: s
     recipe, loss, vgg, x, y, random = objective_parts
     loss = loss.model_copy(update={"adversarial": formula})
     recipe = recipe.without("contextual").without("vgg")
-    objective = Enhancement(recipe, loss, vgg, None, 100, warmup_steps=0)
-    student, found = Student(), []
-    learning = torch.optim.Adam(objective.rival.parameters(), lr=1e-4)
+    objective = EnhancementObjective(recipe, loss, vgg, None, 100, warmup_steps=0)
+    student, history = Student(), []
+    learning = torch.optim.Adam(objective.discriminator.parameters(), lr=1e-4)
     for _ in range(30):
         objective.terms(student, Batch(x, y, (0, 1)), 0, random)
-        judged = objective.rival_loss()
+        loss_of_step = objective.discriminator_loss()
         learning.zero_grad()
-        judged.backward()
+        loss_of_step.backward()
         learning.step()
-        found.append(judged.item())
-    assert np.mean(found[-5:]) < 0.7 * np.mean(found[:5])
+        history.append(loss_of_step.item())
+    assert np.mean(history[-5:]) < 0.7 * np.mean(history[:5])
+
+
+def test_every_term_has_a_row_and_a_weight() -> None:
+    """The names of params/losses.py, its weights and the table of the objective."""
+    assert [term.name for term in TERMS] == list(get_args(TermName))
+    used = {name for term in TERMS for name in term.weights}
+    assert used == {*Weights.model_fields, "kd_weight"}
+    assert all(f"{term.name}_weight" in term.weights for term in TERMS)
+
+
+@pytest.mark.parametrize("term", TERMS, ids=lambda term: term.name)
+def test_a_weight_turns_on_its_term_alone(objective_parts, term) -> None:
+    """A recipe that gives nothing else, and the gradient of its only term."""
+    _, loss, vgg, x, y, random = objective_parts
+    loss = loss.model_copy(update={"kd_weight": 0.0})
+    given = {name: 2.0 for name in term.weights if name in Weights.model_fields}
+    if "kd_weight" in term.weights:
+        loss = loss.model_copy(update={"kd_weight": 2.0})
+    objective = EnhancementObjective(Recipe(**given), loss, vgg, Teacher(), 100, warmup_steps=0)
+    assert {n: w for n, w in objective.weights.items() if w} == {
+        term.name: 2.0 ** len(term.weights)
+    }
+    assert (objective.discriminator is not None) == (term.needs == "discriminator")
+    terms = objective.terms(Student(), Batch(x, y, (0, 1)), 0, random)
+    assert set(terms) == {term.name}
+    assert terms[term.name].requires_grad
 
 
 RECIPES = {
@@ -137,7 +165,7 @@ RECIPES = {
 def test_recipes_have_the_papers_weights(objective_parts, params: Params, name: str) -> None:
     """PPCN eq. 13, DPED eq. 8, BOE-SBG eq. 10 with Table 1, multiplied out."""
     _, loss, vgg, *_ = objective_parts
-    objective = Enhancement(params.recipe(name), loss, vgg, Teacher(), 100, warmup_steps=0)
+    objective = EnhancementObjective(params.recipe(name), loss, vgg, Teacher(), 100, warmup_steps=0)
     weights = {term: weight for term, weight in objective.weights.items() if weight}
     assert weights == pytest.approx(RECIPES[name])
 
@@ -145,7 +173,7 @@ def test_recipes_have_the_papers_weights(objective_parts, params: Params, name: 
 @pytest.mark.parametrize("name", [*RECIPES, "ppcn_l1_vgg"])
 def test_every_recipe_trains_any_network(objective_parts, params: Params, name: str) -> None:
     _, loss, vgg, x, y, random = objective_parts
-    objective = Enhancement(params.recipe(name), loss, vgg, None, 100, warmup_steps=0)
+    objective = EnhancementObjective(params.recipe(name), loss, vgg, None, 100, warmup_steps=0)
     network = SRCNN()
     terms = objective.terms(network, Batch(x, y, (0, 1)), 0, random)
     assert set(terms) == {term for term, weight in objective.weights.items() if weight}
@@ -162,9 +190,9 @@ def test_a_weight_under_loss_replaces_the_recipes(params: Params) -> None:
         params.recipe("bow")
 
 
-def test_sharpening_is_equation_6(params: Params) -> None:
+def test_super_resolution_is_equation_6(params: Params) -> None:
     x, y = torch.rand(2, 1, 3, 32, 32)
-    objective = Sharpening(params.sr)
+    objective = SRObjective(params.sr)
     terms = objective.terms(nn.Identity(), Batch(x, y), 0, torch.Generator())
     assert set(terms) == {"mae", "ssim"}
     assert float(terms["mae"]) == pytest.approx(255 * float((x - y).abs().mean()), rel=1e-5)
@@ -177,14 +205,14 @@ def test_the_loss_with_kept_features_of_targets_is_the_loss(objective_parts) -> 
     recipe = recipe.without("texture")
     targets = torch.rand(4, 3, 100, 100, generator=random)
     inputs = targets * 0.7
-    objective = Enhancement(recipe, loss, vgg, None, 100, warmup_steps=0, targets=4)
-    without = Enhancement(recipe, loss, vgg, None, 100, warmup_steps=0)
+    objective = EnhancementObjective(recipe, loss, vgg, None, 100, warmup_steps=0, targets=4)
+    without = EnhancementObjective(recipe, loss, vgg, None, 100, warmup_steps=0)
     student = Student(0.1)
-    seen = []
+    held = []
     for chosen in ([0, 1, 1], [2, 1, 0], [1, 2, 0], [3, 3, 2]):
         batch = Batch(inputs[chosen], targets[chosen], tuple(chosen))
-        found, expected = (o.terms(student, batch, 0, random) for o in (objective, without))
-        assert {n: v.item() for n, v in found.items()} == {n: v.item() for n, v in expected.items()}
-        seen.append(len(objective.target_features.rows))
-    assert seen == [2, 3, 3, 4]
+        kept, expected = (o.terms(student, batch, 0, random) for o in (objective, without))
+        assert {n: v.item() for n, v in kept.items()} == {n: v.item() for n, v in expected.items()}
+        held.append(len(objective.target_features.rows))
+    assert held == [2, 3, 3, 4]
     assert not without.target_features.rows

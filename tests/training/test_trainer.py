@@ -17,8 +17,8 @@ from ppcn.networks.ppcn import Student
 from ppcn.params import Engine, Training
 from ppcn.training import trainer
 from ppcn.training.batches import Batches, Pick
-from ppcn.training.checkpoint import Run
-from ppcn.training.trainer import Plan, Trained, decay, train
+from ppcn.training.checkpoint import RunDirectory
+from ppcn.training.trainer import TrainConfig, TrainResult, decay, train
 from ppcn.training.validation import ValidationPairs
 
 TRAINING = Training(
@@ -58,7 +58,7 @@ class _Warmer:
 
 
 class _Absolute:
-    rival, rival_rate = None, 0.0
+    discriminator, discriminator_rate = None, 0.0
 
     def __init__(self) -> None:
         self.weights = {"l1": 1.0}
@@ -66,7 +66,7 @@ class _Absolute:
     def terms(self, network, batch, step, random):
         return {"l1": (network(batch.x) - batch.y).abs().mean()}
 
-    def rival_loss(self):
+    def discriminator_loss(self):
         return None
 
 
@@ -80,25 +80,25 @@ def _train(
     settings: Training = TRAINING,
     seed: int = 0,
     objective: Any = None,
-    run: Run | None = None,
+    directory: RunDirectory | None = None,
     report: Any = lambda *figures: None,
-) -> Trained:
-    plan = Plan(settings, Engine(precision="float32", compile=False), seed)
+) -> TrainResult:
+    config = TrainConfig(settings, Engine(precision="float32", compile=False), seed)
     batches = Batches(_Warmer(), seed)
-    return train(network, objective or _Absolute(), batches, VALIDATION, plan, report, run)
+    return train(network, objective or _Absolute(), batches, VALIDATION, config, report, directory)
 
 
-def _run(seed: int = 0, settings: Training = TRAINING) -> tuple[nn.Module, Trained]:
+def _run(seed: int = 0, settings: Training = TRAINING) -> tuple[nn.Module, TrainResult]:
     torch.manual_seed(seed)
     network = Student(initial_deviation=0.1)
     return network, _train(network, settings, seed)
 
 
 def test_training_lowers_the_loss_and_follows_the_schedule() -> None:
-    seen: list[int] = []
+    steps_done: list[int] = []
     torch.manual_seed(0)
-    rows = _train(Student(0.1), report=lambda done, total, figures: seen.append(done)).rows
-    assert seen == list(range(1, TRAINING.steps + 1))
+    rows = _train(Student(0.1), report=lambda done, total, figures: steps_done.append(done)).rows
+    assert steps_done == list(range(1, TRAINING.steps + 1))
     assert [row["step"] for row in rows] == [20, 40, 60, 80]
     assert rows[-1]["loss"] < 0.9 * rows[0]["loss"]
     assert [row["learning_rate"] for row in rows] == pytest.approx([1e-2, 1e-2, 1e-2, 1e-3])
@@ -118,26 +118,26 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
 def test_averaged_weights_are_those_that_are_kept() -> None:
     """The average that Adam's plain weights give, worked out beside the loop."""
     averaged = TRAINING.model_copy(update={"average": 0.9})
-    seen: list[torch.Tensor] = []
+    snapshots: list[torch.Tensor] = []
     torch.manual_seed(0)
     network = Student(0.1)
     mean = network.conv1.weight.detach().clone()
     kernel = network.conv1.weight
-    trained = _train(
-        network, averaged, report=lambda *figures: seen.append(kernel.detach().clone())
+    result = _train(
+        network, averaged, report=lambda *figures: snapshots.append(kernel.detach().clone())
     )
-    for step, weights in enumerate(seen):
+    for step, weights in enumerate(snapshots):
         mean.lerp_(weights, 1 - min(0.9, (1 + step) / (10 + step)))
     assert torch.allclose(network.conv1.weight, mean, rtol=0, atol=1e-6)
-    assert trained.kept["psnr"] == pytest.approx(VALIDATION.psnr(network), abs=1e-4)
+    assert result.kept["psnr"] == pytest.approx(VALIDATION.psnr(network), abs=1e-4)
 
 
 def test_the_best_weights_can_be_kept() -> None:
     wild = TRAINING.model_copy(update={"keep": "best", "learning_rate": 0.2, "log_every": 5})
-    network, trained = _run(settings=wild)
-    scores = [row["psnr"] for row in trained.rows]
+    network, result = _run(settings=wild)
+    scores = [row["psnr"] for row in result.rows]
     assert max(scores) > scores[-1]
-    assert trained.kept["psnr"] == max(scores)
+    assert result.kept["psnr"] == max(scores)
     assert VALIDATION.psnr(network) == pytest.approx(max(scores), abs=1e-4)
 
 
@@ -150,7 +150,7 @@ def test_a_loss_that_is_not_a_number_stops_with_its_name_and_its_batch(tmp_path:
     broken = Broken()
     broken.weights = {"l1": 1.0, "tv": 1.0}
     with pytest.raises(UserError, match="the tv term was no finite number at step 33"):
-        _train(Student(), objective=broken, run=Run(tmp_path, {}))
+        _train(Student(), objective=broken, directory=RunDirectory(tmp_path, {}))
     kept = load_file(tmp_path / "step-33.safetensors")
     assert torch.equal(kept["y"], Batches(_Warmer(), 0).at(33).y)
 
@@ -163,9 +163,9 @@ def test_noise_of_a_training_run_follows_its_seed() -> None:
         """Weights after training for a seed, whatever was drawn before."""
         network = copy.deepcopy(first)
         torch.manual_seed(earlier)
-        plan = Plan(SHORT, Engine(precision="float32", compile=False), seed)
+        config = TrainConfig(SHORT, Engine(precision="float32", compile=False), seed)
         batches = Batches(_Warmer(), 0)
-        train(network, _Absolute(), batches, VALIDATION, plan, lambda *figures: None)
+        train(network, _Absolute(), batches, VALIDATION, config, lambda *figures: None)
         return torch.cat([p.detach().flatten() for p in network.parameters()])
 
     assert torch.equal(run(1, seed=3), run(2, seed=3))
@@ -179,12 +179,12 @@ class _InterruptedError(Exception):
 class _Adversarial(_Absolute):
     """A discriminator and terms that differ during a warm-up, as the papers' losses have them."""
 
-    rival_rate = 1e-3
+    discriminator_rate = 1e-3
 
     def __init__(self) -> None:
         self.weights = {"l1": 1.0, "texture": 0.1}
         torch.manual_seed(1)
-        self.rival = nn.Sequential(nn.Conv2d(3, 4, 5, 4), nn.Flatten(), nn.Linear(324, 1))
+        self.discriminator = nn.Sequential(nn.Conv2d(3, 4, 5, 4), nn.Flatten(), nn.Linear(324, 1))
         self.fake = None
 
     def terms(self, network, batch, step, random):
@@ -193,15 +193,15 @@ class _Adversarial(_Absolute):
         if step < 15:
             return terms
         noise = torch.rand(output.shape, generator=random)
-        self.rival.requires_grad_(False)
+        self.discriminator.requires_grad_(False)
         self.fake, self.real = (output + noise / 99).detach(), batch.y
-        return terms | {"texture": -self.rival(output).mean()}
+        return terms | {"texture": -self.discriminator(output).mean()}
 
-    def rival_loss(self):
+    def discriminator_loss(self):
         if self.fake is None:
             return None
-        self.rival.requires_grad_(True)
-        return self.rival(self.fake).mean() - self.rival(self.real).mean()
+        self.discriminator.requires_grad_(True)
+        return self.discriminator(self.fake).mean() - self.discriminator(self.real).mean()
 
 
 EVERYTHING = TRAINING.model_copy(update={"average": 0.9, "keep": "best", "steps": 60})
@@ -211,41 +211,41 @@ EVERYTHING = TRAINING.model_copy(update={"average": 0.9, "keep": "best", "steps"
 def test_an_interrupted_run_ends_as_if_nothing_had_happened(
     stops: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_SAVEPOINTS", 0)
+    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0)
 
-    def attempt(folder: Path | None, stop: int | None) -> tuple[dict[str, Any], Trained]:
+    def attempt(folder: Path | None, stop: int | None) -> tuple[dict[str, Any], TrainResult]:
         def report(done: int, total: int, figures: Any) -> None:
             if done == stop:
                 raise _InterruptedError
 
         torch.manual_seed(0)
         network = MuxNormal(noise_deviation=0.1)
-        run = Run(folder, {"training": EVERYTHING.model_dump()}) if folder else None
-        trained = _train(network, EVERYTHING, 0, _Adversarial(), run, report)
-        return network.state_dict(), trained
+        directory = RunDirectory(folder, {"training": EVERYTHING.model_dump()}) if folder else None
+        result = _train(network, EVERYTHING, 0, _Adversarial(), directory, report)
+        return network.state_dict(), result
 
-    expected, trained = attempt(None, None)
+    expected, result = attempt(None, None)
     for stop in stops:
         with pytest.raises(_InterruptedError):
             attempt(tmp_path, stop)
     weights, again = attempt(tmp_path, None)
     assert all(torch.equal(weights[name], expected[name]) for name in expected)
-    assert again == trained
+    assert again == result
     with (tmp_path / "log.csv").open() as file:
         assert [int(row["step"]) for row in csv.DictReader(file)] == [20, 40, 60]
 
 
 def test_nothing_is_saved_that_is_spoilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_SAVEPOINTS", 0)
+    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0)
 
     class Spoilt(_Absolute):
         def terms(self, network, batch, step, random):
             return {"l1": (network(batch.x) - batch.y).abs().mean() * (math.inf if step > 6 else 1)}
 
     with pytest.raises(UserError, match="l1 term was no finite number at step 7"):
-        _train(Student(), objective=Spoilt(), run=Run(tmp_path, {}))
-    found = Run(tmp_path, {}).load()
-    assert found and found[1]["step"] == 7
+        _train(Student(), objective=Spoilt(), directory=RunDirectory(tmp_path, {}))
+    checkpoint = RunDirectory(tmp_path, {}).load()
+    assert checkpoint and checkpoint[1]["step"] == 7
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_weights_that_a_finite_loss_has_spoilt_are_not_saved(
     steps: int, sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The root of 0 is finite, and its derivative is not."""
-    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_SAVEPOINTS", 0)
+    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0)
 
     class Spoilt(_Absolute):
         def terms(self, network, batch, step, random):
@@ -265,6 +265,6 @@ def test_weights_that_a_finite_loss_has_spoilt_are_not_saved(
 
     settings = TRAINING.model_copy(update={"steps": steps})
     with pytest.raises(UserError, match=sentence):
-        _train(Student(), settings, objective=Spoilt(), run=Run(tmp_path, {}))
-    found = Run(tmp_path, {}).load()
-    assert found and found[1]["step"] == 7
+        _train(Student(), settings, objective=Spoilt(), directory=RunDirectory(tmp_path, {}))
+    checkpoint = RunDirectory(tmp_path, {}).load()
+    assert checkpoint and checkpoint[1]["step"] == 7

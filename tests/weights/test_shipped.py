@@ -19,9 +19,9 @@ from ppcn.evaluation.protocols import (
     run_network,
     run_upscaler,
     score_enhancement,
-    score_superres,
+    score_sr,
 )
-from ppcn.networks.ppcn_sr import SuperResolver
+from ppcn.networks.ppcn_sr import PPCNSR
 from ppcn.photos.decode import read_photo
 from ppcn.photos.resize import shrink
 from ppcn.weights import load_network, load_weights
@@ -45,11 +45,11 @@ def test_every_file_is_small_has_a_card_and_names_no_place(path: Path) -> None:
 
 def test_super_resolution_beats_bicubic() -> None:
     """No score, for these photos were trained on at other sizes."""
-    network, _ = load_network(WEIGHTS / "ppcn_sr.safetensors", SuperResolver)
+    network, _ = load_network(WEIGHTS / "ppcn_sr.safetensors", PPCNSR)
     upscale = run_upscaler("ppcn_sr", network)
     photo = read_photo(ROOT / "data/sample/casa-mila.jpg")
     hr = cv2.resize(photo, (640, 360), interpolation=cv2.INTER_AREA)
-    scores = score_superres({"ours": upscale, "bicubic": bicubic}, [(hr, shrink(hr))])
+    scores = score_sr({"ours": upscale, "bicubic": bicubic}, [(hr, shrink(hr))])
     assert scores["ours"]["psnr"] > scores["bicubic"]["psnr"] + 1
 
 
@@ -86,14 +86,14 @@ def test_enhancement_scores_as_its_card_says(name: str, unseen: Path) -> None:
     with open_patches(unseen) as cut:
         every = cut.pairs(range(len(cut.ncc)))
         methods = {name: run_network(load_weights(WEIGHTS / f"{name}.safetensors")[0])}
-        found = score_enhancement({**methods, "do nothing": do_nothing}, every)
-    assert f"the {found['images']} patches" in card
+        scored = score_enhancement({**methods, "do nothing": do_nothing}, every)
+    assert f"the {scored['images']} patches" in card
     for method in (name, "do nothing"):
         cells = rows[method].split("|")[4:7]
         stated = [float(cell.split(",")[-1]) for cell in cells]
-        scores = [found[method][metric] for metric in ("psnr", "ssim", "ms_ssim")]
+        scores = [scored[method][metric] for metric in ("psnr", "ssim", "ms_ssim")]
         assert scores == pytest.approx(stated, abs=0.0051)
-    assert found[name]["psnr"] > found["do nothing"]["psnr"] + 3
+    assert scored[name]["psnr"] > scored["do nothing"]["psnr"] + 3
 
 
 def test_enhancement_knows_its_camera() -> None:
@@ -108,10 +108,10 @@ def test_super_resolution_scores_as_its_card_says(reference: Path, tmp_path: Pat
     arguments = ["score-sr", f"--weights={WEIGHTS}/ppcn_sr.safetensors", f"--json={score}"]
     arguments += [f"--hr-dir={reference}/set5"]
     CliRunner().invoke(app, arguments, catch_exceptions=False)
-    found = json.loads(score.read_text())
+    scored = json.loads(score.read_text())
     card = (WEIGHTS / "ppcn_sr.md").read_text()
     row = re.search(r"these weights \| \**([\d.]+)\** \| \**([\d.]+)", card)
     assert row
-    assert found["psnr"] == pytest.approx(float(row[1]), abs=0.005)
-    assert found["ssim"] == pytest.approx(float(row[2]), abs=0.0005)
-    assert found["psnr"] > 31
+    assert scored["psnr"] == pytest.approx(float(row[1]), abs=0.005)
+    assert scored["ssim"] == pytest.approx(float(row[2]), abs=0.0005)
+    assert scored["psnr"] > 31

@@ -37,16 +37,16 @@ def _variables(name: str) -> dict[str, np.ndarray]:
 
 
 def test_a_checkpoint_of_tensorflow_is_read_to_the_bit() -> None:
-    found = Bundle(WRITTEN_BY_TENSORFLOW)
+    bundle = Bundle(WRITTEN_BY_TENSORFLOW)
     random = np.random.default_rng(0)
-    names = sorted(name for name in found if name.startswith("generator_little"))
+    names = sorted(name for name in bundle if name.startswith("generator_little"))
     assert len(names) == 14
     for name in names:
-        expected = random.standard_normal(found[name].shape).astype(np.float32)
-        np.testing.assert_array_equal(found[name], expected)
-    assert found["discriminator/half"].tolist() == [1, 2]
-    assert "global_step" not in found
-    assert len(found) == 15
+        expected = random.standard_normal(bundle[name].shape).astype(np.float32)
+        np.testing.assert_array_equal(bundle[name], expected)
+    assert bundle["discriminator/half"].tolist() == [1, 2]
+    assert "global_step" not in bundle
+    assert len(bundle) == 15
 
 
 @pytest.mark.parametrize("source", ["student", "student.index", "student.data-00000-of-00001", "."])

@@ -7,12 +7,12 @@ from safetensors import safe_open
 from ppcn.errors import UserError
 from ppcn.files.safetensors import save_tensors
 from ppcn.networks.ppcn import Student
-from ppcn.networks.ppcn_sr import SuperResolver
+from ppcn.networks.ppcn_sr import PPCNSR
 from ppcn.weights import load_network, load_weights, save_weights
 
 
 def test_weights_say_what_they_are(tmp_path: Path) -> None:
-    network = SuperResolver()
+    network = PPCNSR()
     save_weights(tmp_path / "w.safetensors", "ppcn_sr", network, {"phone": "iphone", "seed": 1})
     loaded, facts = load_weights(tmp_path / "w.safetensors")
     assert facts == {"network": "ppcn_sr", "phone": "iphone", "seed": 1}

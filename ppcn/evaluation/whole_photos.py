@@ -1,0 +1,58 @@
+"""Which of the phone's photos test patches were cut from."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ppcn.dataset.alignment_set import open_alignments
+from ppcn.dataset.patch_set import PatchSet
+from ppcn.dataset.splits import TEST
+from ppcn.errors import FileError, FileKind, UserError
+
+
+def stems_of_test(patches: PatchSet) -> list[str]:
+    """Stems of the photos that a set's test patches were cut from, in order.
+
+    Raises:
+        UserError: it has no test patches.
+    """
+    rows = patches.of_split(TEST, "test")
+    return sorted({patches.stems[photo] for photo in patches.photo[rows]})
+
+
+def whole_photos(patches: PatchSet, aligned: Path, root: Path) -> dict[str, Path]:
+    """The phone's photos that a set's test patches were cut from, by stem.
+
+    Args:
+        patches: the patch set.
+        aligned: the alignments that it was cut by, which name the photos.
+        root: the folder of photo folders.
+
+    Returns:
+        The photos in order of their stems; empty for a set that was cut from no pair of that
+        file, such as DPED's released patches.
+
+    Raises:
+        UserError: a photo is not there, or the alignments know only some of the pairs.
+    """
+    stems = stems_of_test(patches)
+    if not _have_places(patches):
+        return {}
+    with open_alignments(aligned) as alignments:
+        unknown = sorted(set(stems) - set(alignments.aligned))
+        if len(unknown) == len(stems):
+            return {}
+        if unknown:
+            problem = f"does not know {unknown[0]}, of which {patches.path} has test patches"
+            raise FileError(aligned, FileKind.ALIGNMENTS, problem)
+        photos = {stem: alignments.pair(stem, root).phone for stem in stems}
+    for stem, path in photos.items():
+        if not path.is_file():
+            raise UserError(f"{path}: the test photo {stem} is not there; put it back")
+    return photos
+
+
+def _have_places(patches: PatchSet) -> bool:
+    """Whether it is known where in its photo every test patch was."""
+    corners = np.asarray(patches.field("xy"), np.int64)
+    return bool((corners[patches.of_split(TEST, "test")] >= 0).all())
