@@ -1,10 +1,12 @@
 """Parameters of the losses: the papers' recipes, and what experiments change in them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
 from ppcn.params.fields import Group, NonNegative, Positive
+
+Weight = TypeVar("Weight")
 
 Formula = Literal["paper", "code"]
 Channels = Literal["equal", "luma"]
@@ -27,22 +29,33 @@ class Features(Group):
         return self
 
 
-class Weights(Group):
-    """What the terms of a total loss are multiplied by; a term of weight 0 is not computed."""
+class Weights(Group, Generic[Weight]):
+    """A number for each term of a total loss; `NOT_GIVEN` for those that a file leaves out."""
 
-    content_weight: NonNegative = 0.0
-    contextual_weight: NonNegative = 0.0
-    ssim_weight: NonNegative = 0.0
-    texture_weight: NonNegative = 0.0
-    color_weight: NonNegative = 0.0
-    tv_weight: NonNegative = 0.0
-    l1_weight: NonNegative = 0.0
-    vgg_weight: NonNegative = 0.0
-    mse_weight: NonNegative = 0.0
+    NOT_GIVEN: ClassVar[float | None]
+
+    content_weight: Weight
+    contextual_weight: Weight
+    ssim_weight: Weight
+    texture_weight: Weight
+    color_weight: Weight
+    tv_weight: Weight
+    l1_weight: Weight
+    vgg_weight: Weight
+    mse_weight: Weight
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {**dict.fromkeys(Weights.model_fields, cls.NOT_GIVEN), **values}
 
 
-class Recipe(Weights):
-    """One entry of `recipes`: the total loss of one paper."""
+class Recipe(Weights[NonNegative]):
+    """One entry of `recipes`: the total loss of one paper; terms of weight 0 are not computed."""
+
+    NOT_GIVEN = 0.0
 
     l1_channels: Channels = "equal"
     vgg_layer: Literal["conv4_2", "relu2_2", "relu5_4"] = "conv4_2"
@@ -55,17 +68,24 @@ class Recipe(Weights):
 
     def changed_by(self, loss: "Loss") -> "Recipe":
         """This recipe with the weights that `loss` gives in place of its own."""
-        given = loss.model_dump(include=set(Weights.model_fields), exclude_unset=True)
-        return self.model_copy(update=given)
+        weights = loss.model_dump(include=set(Weights.model_fields), exclude_none=True)
+        return self.model_copy(update=weights)
 
 
-class Loss(Weights):
-    """`loss`: which recipe, what to change in it, and which formula each term follows.
-
-    A weight that is given replaces the recipe's; one that is left empty counts as not given.
-    """
+class Choice(Group):
+    """The entry of `recipes` that is trained for."""
 
     recipe: str
+
+
+class Loss(Weights[NonNegative | None], Choice):
+    """`loss`: which recipe, what to change in it, and which formula each term follows.
+
+    A weight replaces the recipe's; None keeps that.
+    """
+
+    NOT_GIVEN = None
+
     kd_weight: NonNegative
     discriminator_rate: Positive
     contextual: Formula
@@ -73,14 +93,6 @@ class Loss(Weights):
     adversarial: Formula
     tv: Formula
     distillation: Formula
-
-    @model_validator(mode="before")
-    @classmethod
-    def _leave_empty_weights_out(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        empty = {name for name in Weights.model_fields if values.get(name, 0) is None}
-        return {name: value for name, value in values.items() if name not in empty}
 
 
 class SRLoss(Group):
