@@ -14,8 +14,9 @@ from PIL import Image
 
 from ppcn.errors import UserError
 from ppcn.inference.runtimes import Runtime
-from ppcn.inference.tiled import WHITE, Pixels, Report, Rows, Tiled
+from ppcn.inference.tiled import Pixels, Report, Rows, Tiled
 from ppcn.networks import NETWORKS
+from ppcn.networks.devices import WHITE
 from ppcn.networks.sr_baselines import SCALE
 from ppcn.photos.color import LUMA_WEIGHTS
 from ppcn.photos.photo_file import Form, PhotoFile, Piece, write_comparison

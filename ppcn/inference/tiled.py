@@ -35,12 +35,10 @@ from ppcn.inference.segments import (
     cut_at_statistics,
 )
 from ppcn.inference.tiles import Grid, Span, choose_strips, choose_tiles, one_span
-from ppcn.networks.devices import free_bytes
+from ppcn.networks.devices import WHITE, free_bytes, to_tensor
 from ppcn.networks.muxdemux import position_noise
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
-# Largest value of a channel, of integers; floating-point channels end at 1.
-WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 Report = Callable[[int, int], None]
 # First row and column in the result, and pixels.
 Piece = tuple[int, int, Tensor]
@@ -443,13 +441,6 @@ class _Sums:
         squares = torch.as_tensor(self._total_squares).cpu() / self._count
         variance = (squares.view(1, -1, 1, 1) - mean.square()).clamp(min=0)
         return {name: v.to(device) for name, v in statistic.values(mean, variance).items()}
-
-
-def to_tensor(pixels: Pixels, device: torch.device) -> Tensor:
-    """(1, 3, H, W) float32 in [0, 1], channels last in memory, of (H, W, 3)."""
-    white = np.float32(WHITE.get(pixels.dtype, 1))
-    values = np.divide(pixels, white, dtype=np.float32)
-    return torch.from_numpy(values).to(device).permute(2, 0, 1)[None]
 
 
 def as_bytes(pixels: Pixels) -> Tensor:
