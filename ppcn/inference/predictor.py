@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ppcn.errors import UserError
+from ppcn.inference.rows import Pixels, Rows
 from ppcn.inference.runtimes import Runtime
-from ppcn.inference.tiled import Pixels, Report, Rows, Tiled
+from ppcn.inference.tiled import Report, Tiled
 from ppcn.networks import NETWORKS
 from ppcn.networks.devices import WHITE
 from ppcn.networks.sr_baselines import SCALE

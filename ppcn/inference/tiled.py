@@ -9,10 +9,10 @@ processor's caches. A larger photo keeps nothing: every pass computes its tiles 
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,6 +24,7 @@ from ppcn.inference.graph_passes.row_statistics import with_row_sums
 from ppcn.inference.graph_passes.simd_packing import WIDTHS
 from ppcn.inference.graph_passes.valid_rows import without_rows_around
 from ppcn.inference.receptive_field import Probe, picture
+from ppcn.inference.rows import Pixels, Rows
 from ppcn.inference.runtimes import Run, Runtime, make_runtime
 from ppcn.inference.segments import (
     PHOTO,
@@ -38,7 +39,6 @@ from ppcn.inference.tiles import Grid, Span, choose_strips, choose_tiles, one_sp
 from ppcn.networks.devices import WHITE, free_bytes, to_tensor
 from ppcn.networks.muxdemux import position_noise
 
-Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 Report = Callable[[int, int], None]
 # First row and column in the result, and pixels.
 Piece = tuple[int, int, Tensor]
@@ -60,21 +60,6 @@ SUM_BYTES = 2**20
 EXAMPLE = 64
 # Of a photo read in one go.
 ROWS = 256
-
-
-class Rows(Protocol):
-    """A photo of which rows can be read."""
-
-    @property
-    def height(self) -> int:
-        """In px."""
-
-    @property
-    def width(self) -> int:
-        """In px."""
-
-    def read(self, top: int, bottom: int) -> Pixels:
-        """Rows top to bottom, (bottom - top, width, 3) RGB: uint8, uint16, or float32 in [0, 1]."""
 
 
 class Tiled:
@@ -441,6 +426,25 @@ class _Sums:
         squares = torch.as_tensor(self._total_squares).cpu() / self._count
         variance = (squares.view(1, -1, 1, 1) - mean.square()).clamp(min=0)
         return {name: v.to(device) for name, v in statistic.values(mean, variance).items()}
+
+
+def assemble(
+    pieces: Iterable[tuple[int, int, Tensor | NDArray[np.float32]]], height: int, width: int
+) -> NDArray[np.float32]:
+    """Put pieces together.
+
+    Args:
+        pieces: first row, first column, and pixels (rows, columns, 3); they cover the image.
+        height: of the image, px.
+        width: of the image, px.
+
+    Returns:
+        The image, (height, width, 3).
+    """
+    image = np.empty((height, width, 3), np.float32)
+    for top, left, pixels in pieces:
+        image[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+    return image
 
 
 def as_bytes(pixels: Pixels) -> Tensor:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, ArrayRows, make_network, refusal, run, textured
+from conftest import ROOT, make_network, refusal, run, textured
 
 from ppcn.errors import UserError
 from ppcn.evaluation.timing import Subject, run_subject
+from ppcn.inference.rows import ArrayRows
 from ppcn.inference.runtimes import PRECISIONS, Precision, RuntimeName, make_runtime
 from ppcn.inference.tiled import Tiled
 

@@ -5,11 +5,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from conftest import ArrayRows, make_network, textured
+from conftest import make_network, textured
 from torch import nn
 
 import ppcn.inference.tiled
 import ppcn.inference.tiles
+from ppcn.inference.rows import ArrayRows
 from ppcn.inference.tiled import Report, Tiled
 from ppcn.inference.tiles import choose_tiles, cut
 from ppcn.networks import NETWORKS
