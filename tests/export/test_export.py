@@ -74,8 +74,8 @@ def test_facts_are_carried(tmp_path: Path) -> None:
     properties = {p.key: p.value for p in onnx.load(tmp_path / "m.onnx").metadata_props}
     assert json.loads(properties["cameras"]) == FACTS["cameras"]
     export(network, FACTS, "openvino", tmp_path / "m.xml", SIZE)
-    found = openvino.Core().read_model(tmp_path / "m.xml").get_rt_info(["ppcn", "network"])
-    assert json.loads(found.astype(str)) == "ppcn_student"
+    stored = openvino.Core().read_model(tmp_path / "m.xml").get_rt_info(["ppcn", "network"])
+    assert json.loads(stored.astype(str)) == "ppcn_student"
 
 
 def test_int8_is_smaller_and_near(tmp_path: Path) -> None:

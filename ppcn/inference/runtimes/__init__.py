@@ -32,7 +32,7 @@ class Runtime(Protocol):
         in_one_piece: whether norms of a photo that fits into memory find out their statistics by
             themselves, in the precision that the runtime has for it.
         strips: whether it computes segments best in strips that fit into the processor's caches.
-        sums_rows: whether it sums up rows of maps well itself; else torch does that afterwards.
+        gives_row_statistics: whether it computes statistics of rows well; else torch does, later.
         takes_bytes: whether it turns photos of 8 bits into numbers in [0, 1] by itself.
         has_bfloat16: whether the processor computes in bfloat16; without it torch would be slow,
             and OpenVINO would compute in float32.
@@ -41,7 +41,7 @@ class Runtime(Protocol):
     device: torch.device
     in_one_piece: bool
     strips: bool
-    sums_rows: bool
+    gives_row_statistics: bool
     takes_bytes: bool
     has_bfloat16: bool
 

@@ -18,7 +18,7 @@ class OnnxRuntime:
         precision: "float32", or "exact".
     """
 
-    strips, sums_rows, takes_bytes, has_bfloat16 = False, False, False, False
+    strips, gives_row_statistics, takes_bytes, has_bfloat16 = False, False, False, False
 
     def __init__(self, precision: Precision = "float32") -> None:
         self.in_one_piece = precision != "exact"
