@@ -17,7 +17,7 @@ from torch import nn
 
 from ppcn.evaluation.complexity import BASELINE
 from ppcn.inference.rows import ArrayRows
-from ppcn.inference.runtimes import Precision, RuntimeName, make_runtime
+from ppcn.inference.runtimes import RUNTIMES, Precision, RuntimeName, make_runtime
 from ppcn.inference.tiled import Tiled, assemble
 from ppcn.networks import NETWORKS
 from ppcn.photos.resize import SCALE
@@ -28,11 +28,6 @@ TURNS = 3
 MEGABYTE = 2**20
 CPU = torch.device("cpu")
 PEAK = "VmHWM:"
-DISTRIBUTIONS: dict[RuntimeName, str] = {
-    "torch": "torch",
-    "openvino": "openvino",
-    "onnx": "onnxruntime",
-}
 Report = Callable[[int, int, Mapping[str, float]], None]
 
 
@@ -132,8 +127,8 @@ def peak_memories(subjects: Sequence[Subject], size: tuple[int, int]) -> Iterato
 
 
 def describe_runtimes(names: Sequence[RuntimeName]) -> dict[str, str]:
-    """Versions."""
-    return {name: version(DISTRIBUTIONS[name]) for name in names}
+    """Versions of runtimes by their names."""
+    return {name: version(RUNTIMES[name].distribution) for name in names}
 
 
 def _peak_memory(subject: Subject, size: tuple[int, int]) -> float | None:

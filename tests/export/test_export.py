@@ -4,6 +4,7 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -44,6 +45,11 @@ def test_a_model_that_computes_something_else_is_refused(tmp_path: Path) -> None
     network = make_network("mux_normal")
     with pytest.raises(UserError, match="openvino computes mux_normal differently, by up to 0"):
         export(network, {"network": "mux_normal"}, "openvino", tmp_path / "m.xml", SIZE)
+
+
+def test_every_format_is_a_row_and_a_module() -> None:
+    assert set(FORMATS) == set(get_args(FormatName))
+    assert all(importlib.util.find_spec(f"ppcn.export.to_{name}") for name in FORMATS)
 
 
 @pytest.mark.parametrize("name", HEAVY)

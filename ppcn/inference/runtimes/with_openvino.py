@@ -20,6 +20,7 @@ from ppcn.inference.segments import Segment
 
 # Models for so many sizes of photos or tiles are kept ready.
 SIZES = 8
+# OpenVINO's names of the precisions of convolutions.
 HINTS: dict[Precision, str] = {
     "float32": "f32",
     "exact": "f32",
@@ -38,12 +39,18 @@ class OpenVinoRuntime:
 
     Args:
         precision: "int8" quantises convolutions, calibrated on the examples.
-        rewrites: whether to rewrite them.
+        rewrites: whether networks may be rewritten.
+        device: ignored; OpenVINO computes on the CPU.
     """
 
     strips, gives_row_statistics, takes_bytes = False, True, True
 
-    def __init__(self, precision: Precision = "float32", rewrites: bool = True) -> None:
+    def __init__(
+        self,
+        precision: Precision = "float32",
+        rewrites: bool = True,
+        device: torch.device | None = None,
+    ) -> None:
         self.device = torch.device("cpu")
         self._precision, self._rewrites = precision, rewrites
         self.in_one_piece = precision != "exact"
