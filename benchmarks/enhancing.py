@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ppcn.inference.predictor import Predictor
+from ppcn.inference.tiled import assemble
 from ppcn.photos.photo_file import PhotoFile
 from ppcn.photos.raw_photo import RawPhoto
 
@@ -123,11 +124,8 @@ def pixels_only(photo: Path, weights: str, memory: int | None) -> float:
 
 def result(raw: RawPhoto, weights: str, memory: int) -> np.ndarray:
     """The photo through a network."""
-    whole = np.empty((raw.height, raw.width, 3), np.float32)
     predictor = Predictor(weights, "enhance", memory)
-    for top, left, pixels in predictor.pieces(raw, lambda done, total: None):
-        whole[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
-    return whole
+    return assemble(predictor.pieces(raw, lambda done, total: None), raw.height, raw.width)
 
 
 def levels(image: np.ndarray) -> np.ndarray:

@@ -92,17 +92,6 @@ def textured(height: int, width: int, seed: int = 0) -> np.ndarray:
     return ((blocks + noise) * np.linspace(1, 0.3, width)[:, None]).astype(np.uint8)
 
 
-class ArrayRows:
-    """An array as the rows that tiled networks read."""
-
-    def __init__(self, pixels: np.ndarray) -> None:
-        self.pixels = pixels
-        self.height, self.width = pixels.shape[:2]
-
-    def read(self, top: int, bottom: int) -> np.ndarray:
-        return self.pixels[top:bottom]
-
-
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A student, hardly trained, that knows one camera."""

@@ -13,22 +13,24 @@ from ppcn.inference.runtimes import Precision, RuntimeName
 
 Name = TypeVar("Name", bound=str)
 
-# As many as ranges of values need to settle.
-CALIBRATION_PATCHES = 64
-
 RuntimeOption = Annotated[
     RuntimeName,
     typer.Option(
-        "--runtime", help="Library that runs the network; openvino and onnx are optional extras."
+        "--runtime",
+        help="Program that computes the network; openvino and onnx are installed as extras.",
     ),
 ]
 PrecisionOption = Annotated[
     Precision,
-    typer.Option("--precision", help="Precision of the convolutions; only openvino offers int8."),
+    typer.Option(
+        "--precision",
+        help="Precision of the network's convolutions; exact is float32 with statistics of the "
+        "whole photo in float64, and int8 is for openvino alone.",
+    ),
 ]
 Calibrate = Annotated[
     Path | None,
-    typer.Option("--calibrate", help="Patch set on which --precision int8 is calibrated."),
+    typer.Option("--calibrate", help="Patch set on whose photos --precision int8 is calibrated."),
 ]
 
 
@@ -45,20 +47,16 @@ def calibration(is_int8: bool, patches: Path | None) -> NDArray[np.uint8] | None
     if is_int8 and not patches:
         raise UserError(
             "--precision int8 has to be calibrated; give --calibrate a patch set such as "
-            "data/patches/iphone.h5"
+            "data/patches/PHONE.h5"
         )
     if patches and not is_int8:
         raise UserError("--calibrate serves --precision int8 alone; leave it out")
     if not patches:
         return None
-    # Here, for who only enhances photos needs no memory for these.
-    from ppcn.dataset.patch_set import open_patches
-    from ppcn.dataset.splits import TRAIN
+    # Imported only now, as photos are enhanced without any patch set.
+    from ppcn.inference.calibration import read_calibration
 
-    with open_patches(patches) as cut:
-        indices = cut.of_split(TRAIN, "training")
-        chosen = indices[:: max(1, len(indices) // CALIBRATION_PATCHES)][:CALIBRATION_PATCHES]
-        return cut.read(chosen)[0]
+    return read_calibration(patches)
 
 
 def known(name: str, names: Iterable[Name]) -> Name:

@@ -1,7 +1,7 @@
 """Command `benchmark`: times beside the SRCNN baseline on the CPU, as PIRM 2018 took them."""
 
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, get_args
 
 import typer
 from rich.console import Console
@@ -11,24 +11,22 @@ from pipeline.cli.options import ParamsFile, load_params, parse_size
 from pipeline.cli.progress import counted, showing
 from pipeline.cli.runtimes import Calibrate, calibration, known
 from ppcn.errors import UserError
-from ppcn.evaluation.complexity import BASELINE, count_parameters, describe_machine, macs_per_pixel
-from ppcn.evaluation.metrics import pirm_scores
-from ppcn.evaluation.photo_folders import find_pairs, read_pairs
-from ppcn.evaluation.protocols import score_enhancement
-from ppcn.evaluation.timing import (
-    Subject,
-    describe_runtimes,
-    peak_memories,
-    run_subject,
-    time_subjects,
+from ppcn.evaluation.benchmark import (
+    Row,
+    add_scores,
+    check_runtimes,
+    choose_subjects,
+    describe_setting,
+    find_networks,
+    is_scored,
+    network_costs,
+    time_rows,
 )
+from ppcn.evaluation.photo_folders import find_pairs, read_pairs
+from ppcn.evaluation.timing import Subject, peak_memories
 from ppcn.files.artifacts import replacing, write_json
-from ppcn.inference.runtimes import PRECISIONS, Precision, RuntimeName, make_runtime
-from ppcn.networks import NETWORKS
-from ppcn.weights import load_weights
-from ppcn.weights.shipped import find_weights
+from ppcn.inference.runtimes import RUNTIMES, Precision, RuntimeName
 
-Row = dict[str, Any]
 COLUMNS = {
     "network": "{}",
     "runtime": "{}",
@@ -48,67 +46,105 @@ COLUMNS = {
 TEXTS = {"network", "runtime", "precision"}
 
 
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Weights file to time, or the name of weights that come with this package; give it "
+        "again for more. By default every network is timed, with fresh weights."
+    ),
+]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        help="Width and height of the output in pixels, such as 1280x720; by default those of the "
+        "parameters benchmark.width and benchmark.height."
+    ),
+]
+Runs = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Number of runs whose times are averaged, warm-up runs not counted; by default the "
+        "parameter benchmark.runs.",
+    ),
+]
+Runtimes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--runtime",
+        help=f"Program that computes the networks: {', '.join(RUNTIMES)}. Give it again to compare "
+        "several; the default is torch.",
+    ),
+]
+Precisions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--precision",
+        help=f"Precision of the convolutions: {', '.join(get_args(Precision))}. Give it again to "
+        "compare several; the default is float32.",
+    ),
+]
+PhoneDir = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the phone's patches, on which trained weights are scored, too."),
+]
+ReferenceDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--dslr-dir",
+        help="Folder of the better camera's patches, under the same file names as the phone's.",
+    ),
+]
+MemoryWanted = Annotated[
+    bool, typer.Option("--memory/--no-memory", help="Measure the memory of each network, too.")
+]
+JsonOut = Annotated[
+    Path | None, typer.Option("--json", help="Write all figures to this JSON file.")
+]
+MarkdownOut = Annotated[
+    Path | None, typer.Option("--markdown", help="Write the table to this Markdown file.")
+]
+
+
 def benchmark(
-    weights: Annotated[
-        list[str] | None,
-        typer.Option(help="Weights files, or names of those that ship; all networks by default."),
-    ] = None,
-    size: Annotated[
-        str | None, typer.Option(help="WIDTHxHEIGHT of the output, px; benchmark's by default.")
-    ] = None,
-    runs: Annotated[
-        int | None, typer.Option(min=1, help="Runs of each that count; benchmark's by default.")
-    ] = None,
-    runtime: Annotated[
-        list[str] | None,
-        typer.Option(help="torch (default), openvino, onnx; give it again for more."),
-    ] = None,
-    precision: Annotated[
-        list[str] | None,
-        typer.Option(help="float32 (default), exact, bfloat16, int8; give it again for more."),
-    ] = None,
+    weights: Weights = None,
+    size: Size = None,
+    runs: Runs = None,
+    runtime: Runtimes = None,
+    precision: Precisions = None,
     calibrate: Calibrate = None,
-    phone_dir: Annotated[
-        Path | None, typer.Option(help="The phone's patches, to score trained weights.")
-    ] = None,
-    dslr_dir: Annotated[
-        Path | None, typer.Option(help="The camera's, under the same file names.")
-    ] = None,
-    memory: Annotated[bool, typer.Option(help="Measure memory, too.")] = True,
-    json: Annotated[Path | None, typer.Option(help="File to write, if wanted.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Table to write, if wanted.")] = None,
+    phone_dir: PhoneDir = None,
+    reference_dir: ReferenceDir = None,
+    memory: MemoryWanted = True,
+    json: JsonOut = None,
+    markdown: MarkdownOut = None,
     params_file: ParamsFile = None,
 ) -> None:
-    """Time networks on the CPU beside SRCNN in the same run, as PIRM 2018 did."""
+    """Time networks on the CPU, beside the SRCNN baseline in the same run, as PIRM 2018 did.
+
+    The table also has parameters, multiply-adds per pixel and memory, and the challenge's scores
+    where folders of patches are given.
+    """
     settings = load_params(params_file).benchmark
     size = size or f"{settings.width}x{settings.height}"
     height_width = parse_size(size)
     runs = runs or settings.runs
-    runtimes: list[RuntimeName] = [known(name, PRECISIONS) for name in runtime or ["torch"]]
-    precisions: list[Precision] = [
-        known(name, get_args(Precision)) for name in precision or ["float32"]
-    ]
-    subjects = _subjects(weights or [], runtimes, precisions, calibrate)
-    if (phone_dir is None) != (dslr_dir is None):
-        raise UserError("--phone-dir and --dslr-dir belong together; give both or none")
-    if phone_dir and not any(_is_scored(subject) for subject in subjects):
-        raise UserError("--phone-dir scores trained enhancement networks; name some with --weights")
+    runtimes: list[RuntimeName] = [known(name, RUNTIMES) for name in runtime or ["torch"]]
+    names = precision or ["float32"]
+    precisions: list[Precision] = [known(name, get_args(Precision)) for name in names]
+    check_runtimes(runtimes, precisions)
+    patches = calibration("int8" in precisions, calibrate)
+    subjects = choose_subjects(find_networks(weights or []), runtimes, precisions, patches)
+    _check_folders(subjects, phone_dir, reference_dir)
     with showing("time") as report:
-        times = time_subjects(subjects, height_width, runs, report)
-    bases = {s.runtime: t for s, t in zip(subjects, times, strict=True) if s.is_baseline}
-    rows = [_row(s, t, bases[s.runtime]) for s, t in zip(subjects, times, strict=True)]
+        rows = time_rows(subjects, height_width, runs, report)
     if memory:
-        with showing("memory") as report:
-            measured = counted(peak_memories(subjects, height_width), len(subjects), report)
-            for row, peak in zip(rows, measured, strict=True):
-                row["ram_mb"] = peak
-    if phone_dir and dslr_dir:
-        _score(subjects, rows, phone_dir, dslr_dir)
-    versions = describe_runtimes(list(bases))
-    first = {"runtime": " ".join(next(iter(versions.items()))), "precision": precisions[0]}
-    machine = {**describe_machine(), **first, "runtimes": versions}
-    result = {"size": size, "runs": runs, "machine": machine, "rows": rows}
-    result["networks"] = _costs(subjects, rows)
+        _add_memory(subjects, rows, height_width)
+    if phone_dir and reference_dir:
+        _add_scores(subjects, rows, phone_dir, reference_dir)
+    machine = describe_setting(subjects, precisions[0])
+    result: Row = {"size": size, "runs": runs, "machine": machine, "rows": rows}
+    result["networks"] = network_costs(subjects, rows)
     if json:
         write_json(json, result)
     if markdown:
@@ -117,87 +153,28 @@ def benchmark(
     _show(result)
 
 
-def _subjects(
-    weights: list[str],
-    runtimes: list[RuntimeName],
-    precisions: list[Precision],
-    calibrate: Path | None,
-) -> list[Subject]:
-    """Every network with every runtime and precision that it knows; SRCNN as a baseline first."""
-    for runtime in runtimes:
-        make_runtime(runtime)
-    for precision in precisions:
-        if not any(precision in PRECISIONS[runtime] for runtime in runtimes):
-            make_runtime(runtimes[0], precision)
-    patches = calibration("int8" in precisions, calibrate)
-    networks = _networks(weights)
-    subjects = []
-    for runtime in runtimes:
-        subjects.append(Subject(BASELINE, networks.get(BASELINE), runtime, "float32", False))
-        subjects += [
-            Subject(name, path, runtime, precision, True, patches if precision == "int8" else None)
-            for precision in precisions
-            if precision in PRECISIONS[runtime]
-            for name, path in networks.items()
-        ]
-    return subjects
+def _check_folders(
+    subjects: list[Subject], phone_dir: Path | None, reference_dir: Path | None
+) -> None:
+    if (phone_dir is None) != (reference_dir is None):
+        raise UserError("--phone-dir and --dslr-dir belong together; give both or none")
+    if phone_dir and not any(is_scored(subject) for subject in subjects):
+        raise UserError("--phone-dir scores trained enhancement networks; name some with --weights")
 
 
-def _networks(weights: list[str]) -> dict[str, Path | None]:
-    """The networks of the files, or all of them, untrained."""
-    if not weights:
-        return dict.fromkeys(NETWORKS)
-    networks: dict[str, Path | None] = {}
-    for name in weights:
-        path = find_weights(name)
-        _, facts = load_weights(path)
-        if facts["network"] in networks:
-            raise UserError(f"{path}: a second {facts['network']}; its time would be the same")
-        networks[facts["network"]] = path
-    return networks
+def _add_memory(subjects: list[Subject], rows: list[Row], size: tuple[int, int]) -> None:
+    with showing("memory") as report:
+        peaks = counted(peak_memories(subjects, size), len(subjects), report)
+        for row, peak in zip(rows, peaks, strict=True):
+            row["ram_mb"] = peak
 
 
-def _row(subject: Subject, milliseconds: float, base: float) -> Row:
-    name = subject.network if subject.rewrites else f"{subject.network} (baseline)"
-    return {
-        "network": name,
-        "runtime": subject.runtime,
-        "precision": subject.precision,
-        "parameters": count_parameters(subject.module()),
-        "mac_per_pixel": round(macs_per_pixel(subject.network)),
-        "cpu_ms": milliseconds,
-        "speedup": base / milliseconds,
-    }
-
-
-def _costs(subjects: list[Subject], rows: list[Row]) -> dict[str, Row]:
-    """What each network costs with the first runtime and precision, for the papers' tables."""
-    costs: dict[str, Row] = {}
-    for subject, row in zip(subjects, rows, strict=True):
-        if subject.rewrites and subject.network not in costs:
-            kept = {name: row[name] for name in ("parameters", "mac_per_pixel", "cpu_ms")}
-            costs[subject.network] = {**kept, "share_of_srcnn": 1 / row["speedup"]}
-    return costs
-
-
-def _score(subjects: list[Subject], rows: list[Row], phone_dir: Path, dslr_dir: Path) -> None:
-    """Add the challenge's scores of trained enhancement networks, each with its runtime."""
-    scored = [
-        (subject, row) for subject, row in zip(subjects, rows, strict=True) if _is_scored(subject)
-    ]
-    pairs = find_pairs(phone_dir, dslr_dir)
-    methods = {str(i): run_subject(subject.load()) for i, (subject, _) in enumerate(scored)}
+def _add_scores(
+    subjects: list[Subject], rows: list[Row], phone_dir: Path, reference_dir: Path
+) -> None:
+    pairs = find_pairs(phone_dir, reference_dir)
     with showing("score") as report:
-        found = score_enhancement(methods, counted(read_pairs(pairs), len(pairs), report))
-    for number, (_, row) in enumerate(scored):
-        psnr, ms_ssim = (found[str(number)][name] for name in ("psnr", "ms_ssim"))
-        scores = pirm_scores("B", psnr, ms_ssim, row["speedup"])
-        row |= {"psnr": psnr, "ms_ssim": ms_ssim}
-        row |= {f"score_{name.lower()}": value for name, value in scores.items()}
-
-
-def _is_scored(subject: Subject) -> bool:
-    return subject.weights is not None and NETWORKS[subject.network].input == "image"
+        add_scores(subjects, rows, counted(read_pairs(pairs), len(pairs), report))
 
 
 def _table(rows: list[Row]) -> tuple[dict[str, str], list[list[str]]]:

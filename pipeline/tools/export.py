@@ -15,44 +15,62 @@ from ppcn.export import export as write
 from ppcn.weights import load_weights
 from ppcn.weights.shipped import find_weights
 
+FIXED_SIZE = [name for name, row in FORMATS.items() if row.fixed_size]
+
 
 def export(
-    weights: Annotated[str, typer.Option(help="A weights file, or a name that ships.")],
-    out: Annotated[Path, typer.Option(help="Model file to write.")],
-    file_format: Annotated[FormatName, typer.Option("--format", help="Kind of model file.")],
+    weights: Annotated[
+        str, typer.Option(help="Weights file, or the name of weights that come with this package.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Model file to write; its suffix must be that of the format.")
+    ],
+    file_format: Annotated[FormatName, typer.Option("--format", help="Format of the model file.")],
     size: Annotated[
-        str, typer.Option(help="WIDTHxHEIGHT, px, of litert, coreml and executorch.")
-    ] = ("1280x720"),
+        str,
+        typer.Option(
+            help="Width and height in pixels of the photos that the model will take, such as "
+            f"1280x720. It counts for {', '.join(FIXED_SIZE)}; models of the other formats take "
+            "photos of any size."
+        ),
+    ] = "1280x720",
     precision: Annotated[
-        Literal["float32", "int8"], typer.Option(help="int8 is openvino's alone.")
+        Literal["float32", "int8"],
+        typer.Option(help="Precision of the model's convolutions; int8 is for openvino alone."),
     ] = "float32",
     calibrate: Calibrate = None,
 ) -> None:
-    """Write a network for onnx, openvino, litert, coreml or executorch, and check it by running it.
+    """Write a network as a model file for another runtime, and check it by running it.
 
-    The model takes (1, 3, H, W) float32 RGB in [0, 1], and gives the like; clip what it gives.
+    The model takes photos (1, 3, H, W) float32 RGB in [0, 1] and gives the same; values that it
+    gives may lie a little outside and have to be clipped.
     """
     suffix = FORMATS[file_format].suffix
     if out.suffix != suffix:
         raise UserError(f"{out}: a file of {file_format} must end in {suffix}")
-    if precision == "int8" and file_format != "openvino":
-        raise UserError("--precision int8 is for --format openvino; the others are float32")
+    if precision == "int8" and not FORMATS[file_format].takes_int8:
+        able = " or ".join(name for name, row in FORMATS.items() if row.takes_int8)
+        raise UserError(f"--precision int8 is for --format {able}; the others are float32")
     patches = calibration(precision == "int8", calibrate)
-    path = find_weights(weights)
-    network, facts = load_weights(path)
+    network, facts = load_weights(find_weights(weights))
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}-") as folder:
         written = Path(folder) / out.name
-        checked = write(network, facts, file_format, written, parse_size(size), patches)
-        for file in Path(folder).iterdir():
-            target = out.with_name(file.name)
-            if target.is_dir():
-                shutil.rmtree(target)
-            file.replace(target)
-    if checked.difference is None:
+        check = write(network, facts, file_format, written, parse_size(size), patches)
+        _move_files(Path(folder), out.parent)
+    if check.difference is None:
         typer.echo(f"{out}: written; it cannot be run on this machine, so try it on a device")
     else:
         typer.echo(
-            f"{out}: differs from torch by {checked.difference:.1e} at most, "
-            f"{checked.mean:.1e} in the mean"
+            f"{out}: differs from torch by {check.difference:.1e} at most, "
+            f"{check.mean:.1e} in the mean"
         )
+
+
+def _move_files(folder: Path, to: Path) -> None:
+    """Move all files of a folder; a model may be several, or a folder itself."""
+    for file in folder.iterdir():
+        target = to / file.name
+        if target.is_dir():
+            shutil.rmtree(target)
+        file.replace(target)

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ppcn.evaluation.complexity import BASELINE
-from ppcn.inference.runtimes import Precision, RuntimeName, make_runtime
-from ppcn.inference.tiled import Pixels, Tiled
+from ppcn.inference.rows import ArrayRows
+from ppcn.inference.runtimes import RUNTIMES, Precision, RuntimeName, make_runtime
+from ppcn.inference.tiled import Tiled, assemble
 from ppcn.networks import NETWORKS
 from ppcn.photos.resize import SCALE
 from ppcn.weights import load_weights
@@ -27,11 +28,6 @@ TURNS = 3
 MEGABYTE = 2**20
 CPU = torch.device("cpu")
 PEAK = "VmHWM:"
-DISTRIBUTIONS: dict[RuntimeName, str] = {
-    "torch": "torch",
-    "openvino": "openvino",
-    "onnx": "onnxruntime",
-}
 Report = Callable[[int, int, Mapping[str, float]], None]
 
 
@@ -71,27 +67,11 @@ class Subject:
             return load_weights(self.weights)[0]
         return NETWORKS[self.network].make()
 
-    def photo(self, height: int, width: int) -> "ArrayRows":
+    def photo(self, height: int, width: int) -> ArrayRows:
         """Noise of a size that gives a result of `height` and `width`."""
         scale = SCALE if NETWORKS[self.network].input == "lr" else 1
         shape = (-(-height // scale), -(-width // scale), 3)
         return ArrayRows(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
-
-
-class ArrayRows:
-    """An array as the rows that tiled networks read.
-
-    Args:
-        pixels: (H, W, 3).
-    """
-
-    def __init__(self, pixels: Pixels) -> None:
-        self._pixels = pixels
-        self.height, self.width = pixels.shape[:2]
-
-    def read(self, top: int, bottom: int) -> Pixels:
-        """Rows top to bottom."""
-        return self._pixels[top:bottom]
 
 
 def run_subject(tiled: Tiled) -> Callable[[NDArray[np.uint8]], NDArray[np.float64]]:
@@ -99,10 +79,8 @@ def run_subject(tiled: Tiled) -> Callable[[NDArray[np.uint8]], NDArray[np.float6
 
     def run(photo: NDArray[np.uint8]) -> NDArray[np.float64]:
         rows = ArrayRows(photo)
-        result = np.empty((rows.height * tiled.scale, rows.width * tiled.scale, 3))
-        for top, left, pixels in tiled.tiles(rows):
-            result[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
-        return result
+        size = (rows.height * tiled.scale, rows.width * tiled.scale)
+        return assemble(tiled.tiles(rows), *size).astype(np.float64)
 
     return run
 
@@ -149,8 +127,8 @@ def peak_memories(subjects: Sequence[Subject], size: tuple[int, int]) -> Iterato
 
 
 def describe_runtimes(names: Sequence[RuntimeName]) -> dict[str, str]:
-    """Versions."""
-    return {name: version(DISTRIBUTIONS[name]) for name in names}
+    """Versions of runtimes by their names."""
+    return {name: version(RUNTIMES[name].distribution) for name in names}
 
 
 def _peak_memory(subject: Subject, size: tuple[int, int]) -> float | None:

@@ -14,11 +14,13 @@ from torch import nn
 
 from ppcn.errors import UserError
 from ppcn.inference.conversion import quietly
+from ppcn.inference.receptive_field import noise_photo
 from ppcn.networks.devices import evaluating
 
 FormatName = Literal["onnx", "openvino", "litert", "coreml", "executorch"]
+"""Each has a module of this package, `to_NAME`; see `Writer`."""
 Floats = NDArray[np.float32]
-# Largest difference from torch that rounding explains, of values in [0, 1].
+# Largest difference from torch that rounding explains, in values of [0, 1].
 TOLERANCE = 1e-3
 # Two sizes of which neither suits every network, px.
 SIZES = ((96, 128), (75, 101))
@@ -26,30 +28,32 @@ SIZES = ((96, 128), (75, 101))
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of model file.
+    """A format of model files.
 
     Attributes:
-        suffix: of the file.
+        suffix: of its files.
         fixed_size: whether a file serves photos of one size alone.
-        runs_here: whether a written file can be run on this kind of machine.
+        takes_int8: whether convolutions can be quantised.
+        can_run: whether such a file can be run on this kind of machine.
     """
 
     suffix: str
     fixed_size: bool = False
-    runs_here: bool = True
+    takes_int8: bool = False
+    can_run: bool = True
 
 
 FORMATS: dict[FormatName, Format] = {
     "onnx": Format(".onnx"),
-    "openvino": Format(".xml"),
+    "openvino": Format(".xml", takes_int8=True),
     "litert": Format(".tflite", fixed_size=True),
-    "coreml": Format(".mlpackage", fixed_size=True, runs_here=False),
+    "coreml": Format(".mlpackage", fixed_size=True, can_run=False),
     "executorch": Format(".pte", fixed_size=True),
 }
 
 
 @dataclass(frozen=True)
-class Checked:
+class ExportCheck:
     """How a written file compares with torch.
 
     Attributes:
@@ -85,16 +89,16 @@ def export(
     path: Path,
     size: tuple[int, int],
     calibration: NDArray[np.uint8] | None = None,
-) -> Checked:
+) -> ExportCheck:
     """Write a network, run what was written, and compare.
 
     Args:
         network: in evaluation mode, on the CPU; takes (1, 3, H, W) RGB in [0, 1].
         facts: what its weights file says; carried along as JSON.
-        name: kind of file.
+        name: of the format.
         path: file to write.
-        size: height and width, px, where the kind of file serves one size.
-        calibration: patches (N, H, W, 3) uint8 to quantise to int8 by, of OpenVINO alone.
+        size: height and width of photos, px, where the format serves one size.
+        calibration: patches (N, H, W, 3) uint8 to quantise to int8 by, if the format takes it.
 
     Raises:
         UserError: the converter is not installed, cannot convert the network, or gave one that
@@ -105,22 +109,22 @@ def export(
     carried = {key: json.dumps(value, sort_keys=True) for key, value in sorted(facts.items())}
     try:
         with evaluating(network):
-            writer.write(network, _noise(sizes[0]), path, carried, calibration)
+            writer.write(network, noise_photo(*sizes[0]), path, carried, calibration)
     except ImportError as error:
         raise _missing(name, error) from None
     except Exception as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(f"{name} cannot take {facts['network']}: {reason}") from None
-    if not FORMATS[name].runs_here:
-        return Checked(None, None)
+    if not FORMATS[name].can_run:
+        return ExportCheck(None, None)
     differences = [_difference(network, writer, path, size) for size in sizes]
-    largest, mean = (max(found) for found in zip(*differences, strict=True))
+    largest, mean = map(max, zip(*differences, strict=True))
     if calibration is None and not largest <= TOLERANCE:
         raise UserError(
             f"{name} computes {facts['network']} differently, by up to {largest:.2g}; choose "
-            "another --format"
+            "another format"
         )
-    return Checked(largest, mean)
+    return ExportCheck(largest, mean)
 
 
 def _load(name: FormatName) -> Writer:
@@ -143,12 +147,8 @@ def _difference(
     network: nn.Module, writer: Writer, path: Path, size: tuple[int, int]
 ) -> tuple[float, float]:
     """Largest and mean difference on a picture."""
-    photo = _noise(size)
+    photo = noise_photo(*size)
     with evaluating(network):
         expected = network(photo).numpy()
     apart = np.abs(writer.run(path, photo.numpy()) - expected)
     return float(apart.max()), float(apart.mean())
-
-
-def _noise(size: tuple[int, int]) -> torch.Tensor:
-    return torch.rand((1, 3, *size), generator=torch.Generator().manual_seed(0))

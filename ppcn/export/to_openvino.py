@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ppcn.export import Floats
 from ppcn.inference.conversion import quantise_openvino, to_openvino
-from ppcn.inference.tiled import to_tensor
+from ppcn.networks.devices import to_tensor
 
 EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
 

@@ -8,7 +8,7 @@ import io
 import logging
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 OPSET = 18
-"""Of ONNX; the first whose operators compute all networks."""
+"""Version of ONNX's operators, the first that computes all networks."""
 CONVOLUTION = "Convolution"
 FIDELITY = 40.0
-"""Least PSNR of int8 to float32, dB."""
+"""Least PSNR of results of int8 against those of float32, dB."""
+
+Inputs = Sequence[Mapping[int, NDArray[np.float32]]]
+"""Inputs of a model by their numbers, for one example after the other."""
 
 
 def to_openvino(
@@ -65,37 +68,15 @@ def quantise_openvino(
         model: of float32.
         examples: inputs by which ranges of values are chosen.
     """
-    import nncf
-    import openvino
-
     inputs = [{i: x.numpy() for i, x in enumerate(example)} for example in examples]
-    data = nncf.Dataset(inputs)
-    types = sorted({op.get_type_name() for op in model.get_ops()} - {CONVOLUTION})
     names = [op.get_friendly_name() for op in model.get_ops() if op.get_type_name() == CONVOLUTION]
-
-    def quantised(chosen: Sequence[str]) -> "openvino.Model":
-        ignored = [name for name in names if name not in chosen]
-        scope = nncf.IgnoredScope(names=ignored, types=types, validate=False)
-        exactly = nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.DISABLE)
-        return nncf.quantize(
-            model,
-            data,
-            preset=nncf.QuantizationPreset.MIXED,
-            subset_size=len(inputs),
-            ignored_scope=scope,
-            advanced_parameters=exactly,
-        )
-
-    def results(changed: "openvino.Model") -> list[NDArray[np.float32]]:
-        ready = openvino.Core().compile_model(changed, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        return [np.array(x) for one in inputs for x in ready(one).values()]
-
     with quietly():
-        exact = results(model)
+        expected = _results(model, inputs)
 
         def fidelity(chosen: Sequence[str]) -> float:
             try:
-                return _psnr(results(quantised(chosen)), exact)
+                quantised = _quantised(model, inputs, names, chosen)
+                return _psnr(_results(quantised, inputs), expected)
             except ValueError:
                 # NNCF knows no bias that several channels share.
                 return -math.inf
@@ -109,14 +90,41 @@ def quantise_openvino(
         logger.warning("no convolution keeps its results in int8; all stay in float32")
         return model
     with quietly():
-        return quantised(chosen)
+        return _quantised(model, inputs, names, chosen)
 
 
-def _psnr(found: Sequence[NDArray[np.float32]], exact: Sequence[NDArray[np.float32]]) -> float:
-    """Of all arrays together, in dB of the largest value."""
-    pairs = zip(found, exact, strict=True)
+def _results(model: "openvino.Model", inputs: Inputs) -> list[NDArray[np.float32]]:
+    import openvino
+
+    ready = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return [np.array(x) for one in inputs for x in ready(one).values()]
+
+
+def _quantised(
+    model: "openvino.Model", inputs: Inputs, names: Sequence[str], chosen: Sequence[str]
+) -> "openvino.Model":
+    """A copy of a model in which the chosen ones of its convolutions compute in int8."""
+    import nncf
+
+    types = sorted({op.get_type_name() for op in model.get_ops()} - {CONVOLUTION})
+    ignored = [name for name in names if name not in chosen]
+    return nncf.quantize(
+        model,
+        nncf.Dataset(inputs),
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(inputs),
+        ignored_scope=nncf.IgnoredScope(names=ignored, types=types, validate=False),
+        advanced_parameters=nncf.AdvancedQuantizationParameters(
+            overflow_fix=nncf.OverflowFix.DISABLE
+        ),
+    )
+
+
+def _psnr(results: Sequence[NDArray[np.float32]], expected: Sequence[NDArray[np.float32]]) -> float:
+    """PSNR of all arrays together, in dB of the largest value."""
+    pairs = zip(results, expected, strict=True)
     error = np.mean([np.square(a - b, dtype=np.float64).mean() for a, b in pairs])
-    peak = max(float(np.abs(x).max()) for x in exact)
+    peak = max(float(np.abs(x).max()) for x in expected)
     return float(10 * np.log10(peak**2 / max(float(error), 1e-30)))
 
 

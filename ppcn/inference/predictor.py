@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppcn.errors import UserError
+from ppcn.inference.rows import Pixels, Rows
 from ppcn.inference.runtimes import Runtime
-from ppcn.inference.tiled import WHITE, Pixels, Report, Rows, Tiled
+from ppcn.inference.tiled import Report, Tiled, assemble
 from ppcn.networks import NETWORKS
+from ppcn.networks.devices import WHITE
 from ppcn.photos.color import LUMA_WEIGHTS
 from ppcn.photos.formats import EncodeOptions
 from ppcn.photos.photo_file import PhotoFile, write_comparison
@@ -241,10 +243,8 @@ def _enlarged_alpha(alpha: NDArray[Any]) -> NDArray[Any]:
 
 def _run(predictor: Predictor, photo: Rows) -> NDArray[np.float32]:
     scale = predictor.scale
-    result = np.empty((photo.height * scale, photo.width * scale, 3), np.float32)
-    for top, left, pixels in predictor.pieces(photo, lambda done, total: None):
-        result[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
-    return result
+    pieces = predictor.pieces(photo, lambda done, total: None)
+    return assemble(pieces, photo.height * scale, photo.width * scale)
 
 
 def _return_memory() -> None:

@@ -1,4 +1,4 @@
-"""What a network cut into segments needs: how far each sees, what its maps take."""
+"""Receptive fields of networks cut into segments, and the memory that their maps take."""
 
 from collections.abc import Mapping
 
@@ -9,18 +9,19 @@ from torch import Tensor
 from ppcn.inference.segments import PHOTO, Chain, Segment
 from ppcn.inference.tiles import GROUP, power_of_two
 
-# Side of the picture on which reach is measured: more than twice any reach, px.
+# Sides of the photo on which radii are measured, the long one more than twice any radius, px.
 LONG, NARROW = 256, 8
+# Where it holds no numbers.
 SPOILT = slice(LONG // 2, LONG // 2 + GROUP)
 
 
-class Probe:
-    """Tries a chain on small pictures.
+class ReceptiveFieldProbe:
+    """Measures the receptive field of a network on small photos.
 
-    Pixels that are no number spread exactly as far as a segment sees.
+    Pixels that are no number (NaN) spread exactly as far as a segment sees.
 
     Attributes:
-        reach: pixels that the whole network sees around each.
+        radius: how many pixels around each pixel the whole network sees.
         scale: how many times as large the result is.
         group: tiles have to begin at multiples of it, px.
     """
@@ -31,14 +32,14 @@ class Probe:
         self.scale = int(power_of_two(self._shapes[chain.result][1] / LONG))
         smallest = min(shape[1] for shape in self._shapes.values() if shape[1] > 1)
         self.group = GROUP if smallest < LONG else 1
-        self.reach = max(self._spread_of_all(axis) for axis in (2, 3))
+        self.radius = max(self._spread_of_all(axis) for axis in (2, 3))
 
-    def reach_of(self, segment: Segment) -> int:
-        """Pixels that a segment sees around each."""
+    def radius_of(self, segment: Segment) -> int:
+        """How many pixels around each pixel a segment sees."""
         return max(self._spread_of(segment, axis) for axis in (2, 3))
 
     def bytes_of(self, segment: Segment) -> int:
-        """What all maps of a segment take in float32, bytes a pixel of the photo."""
+        """Memory that all maps of a segment take in float32, bytes for each pixel of the photo."""
         names = {*segment.maps, *segment.computes} & self._shapes.keys()
         values = sum(int(np.prod(self._shapes[name])) for name in names)
         return max(4 * values // LONG**2, 1)
@@ -69,13 +70,13 @@ class Probe:
         return dict(zip(segment.writes, segment.module(*inputs), strict=True))
 
 
-def picture(height: int, width: int) -> Tensor:
+def noise_photo(height: int, width: int) -> Tensor:
     """A photo of noise, (1, 3, H, W)."""
     return torch.rand((1, 3, height, width), generator=torch.Generator().manual_seed(0))
 
 
 def _narrow(axis: int) -> Tensor:
-    return picture(LONG, NARROW) if axis == 2 else picture(NARROW, LONG)
+    return noise_photo(LONG, NARROW) if axis == 2 else noise_photo(NARROW, LONG)
 
 
 def _spoil(x: Tensor, axis: int) -> Tensor:

@@ -8,75 +8,42 @@ processor's caches. A larger photo keeps nothing: every pass computes its tiles 
 """
 
 import copy
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 
-from ppcn.inference.graph_passes.row_statistics import with_row_sums
-from ppcn.inference.graph_passes.simd_packing import WIDTHS
-from ppcn.inference.graph_passes.valid_rows import without_rows_around
-from ppcn.inference.receptive_field import Probe, picture
-from ppcn.inference.runtimes import Run, Runtime, make_runtime
-from ppcn.inference.segments import (
-    PHOTO,
-    Chain,
-    Noise,
-    Segment,
-    Shape,
-    Statistic,
-    cut_at_statistics,
-)
-from ppcn.inference.tiles import Grid, Span, choose_strips, choose_tiles, one_span
-from ppcn.networks.devices import free_bytes
+from ppcn.inference.graph_passes.simd_packing import SIMD_WIDTH
+from ppcn.inference.passes import Pass, Shapes, Step, keeping_maps, keeping_nothing, make_steps
+from ppcn.inference.receptive_field import ReceptiveFieldProbe, noise_photo
+from ppcn.inference.rows import Pixels, Rows
+from ppcn.inference.runtimes import Runtime, make_runtime
+from ppcn.inference.segments import PHOTO, Noise, cut_at_statistics
+from ppcn.inference.statistics import RunningStatistics
+from ppcn.inference.tiles import Grid, Tile, choose_strips, choose_tiles, one_span
+from ppcn.networks.devices import free_bytes, to_tensor
 from ppcn.networks.muxdemux import position_noise
 
-Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
-# Largest value of a channel, of integers; floating-point channels end at 1.
-WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 Report = Callable[[int, int], None]
-# First row and column in the result, and pixels.
+"""Called with tiles done and tiles in all."""
 Piece = tuple[int, int, Tensor]
-Shapes = Mapping[str, Shape]
+"""First row, first column, and pixels (rows, columns, 3) of a part of an image."""
+ComputedTile = tuple[Tile, dict[str, Tensor], Sequence[Tensor]]
+"""A tile, its maps by name, and row statistics where the runtime gives them."""
 
-# Share of the free memory that maps may fill.
+# Maps may fill this share of the free memory: a fifth.
 SHARE_OF_MEMORY = 5
-# What one segment computes of a strip; larger ones leave the caches, bytes.
+# Memory that one segment takes for a strip; larger strips leave the caches, bytes.
 STRIP_BYTES = 12 * 2**20
-# What all segments compute of one tile, bytes.
+# Memory that all segments take for a tile, bytes.
 TILE_BYTES = 48 * 2**20
-# But tiles are at least so many reaches wide, or most of them would be overlap.
-TILE_REACHES = 10
-# So many sums are in float32 before they are added to those in float64.
-TILES_A_SUM = 16
-# Rows of a map whose sums stay in the caches, bytes.
-SUM_BYTES = 2**20
-# Side of the picture that shows a converter what inputs look like, px.
-EXAMPLE = 64
-# Of a photo read in one go.
-ROWS = 256
-
-
-class Rows(Protocol):
-    """A photo of which rows can be read."""
-
-    @property
-    def height(self) -> int:
-        """In px."""
-
-    @property
-    def width(self) -> int:
-        """In px."""
-
-    def read(self, top: int, bottom: int) -> Pixels:
-        """Rows top to bottom, (bottom - top, width, 3) RGB: uint8, uint16, or float32 in [0, 1]."""
+# But tiles are at least so many radii of the receptive field wide, or most would be overlap.
+TILE_RADII = 10
+# Side of the photo that shows a converter what inputs look like, px.
+EXAMPLE_SIDE = 64
 
 
 class Tiled:
@@ -90,9 +57,9 @@ class Tiled:
             come up; by default noise, which suits none.
 
     Attributes:
-        reach: pixels that the network sees around each.
+        radius: of the receptive field: how many pixels around each pixel the network sees.
         scale: how many times as large its result is.
-        bytes_per_pixel: what all maps of the network take, together.
+        bytes_per_pixel: what all maps of the network take together for each pixel of the photo.
     """
 
     def __init__(
@@ -104,20 +71,16 @@ class Tiled:
     ) -> None:
         self._runtime = runtime or make_runtime("torch")
         self._memory = memory or free_bytes(self._runtime.device) // SHARE_OF_MEMORY
-        cpu = copy.deepcopy(network).cpu()
-        self._chain = cut_at_statistics(cpu)
-        self._probe = Probe(self._chain)
-        self.reach, self.scale = self._probe.reach, self._probe.scale
+        on_cpu = copy.deepcopy(network).cpu()
+        self._chain = cut_at_statistics(on_cpu)
+        self._probe = ReceptiveFieldProbe(self._chain)
+        self.radius, self.scale = self._probe.radius, self._probe.scale
         self.bytes_per_pixel = sum(map(self._probe.bytes_of, self._chain.segments))
-        pictures = [picture(EXAMPLE, EXAMPLE)]
-        if calibration is not None:
-            here = torch.device("cpu")
-            height, width = (side // WIDTHS * WIDTHS for side in calibration.shape[1:3])
-            pictures = [to_tensor(patch[:height, :width], here) for patch in calibration]
-        self._pictures = pictures
-        self._steps = self._steps_of(self._chain)
-        # Norms see to themselves: faster, but as precise as the runtime only.
-        self._quick_steps = self._steps_of(cut_at_statistics(cpu, of_photo_alone=True))
+        examples = _examples(calibration)
+        self._steps = make_steps(self._chain, self._probe, self._runtime, examples)
+        # Norms find out their statistics by themselves: faster, but only as precise as the runtime.
+        quick = cut_at_statistics(on_cpu, of_photo_alone=True)
+        self._quick_steps = make_steps(quick, self._probe, self._runtime, examples)
 
     @torch.inference_mode()
     def tiles(self, photo: Rows, report: Report = lambda done, total: None) -> Iterator[Piece]:
@@ -131,325 +94,159 @@ class Tiled:
             Pieces that cover the result, from top to bottom and from left to right: first row,
             first column, and pixels (rows, columns, 3) float32, not clipped.
         """
-        shapes = self._chain.shapes(photo.height, photo.width)
-        passes = self._plan(photo.height, photo.width, shapes)
+        state = _PhotoState(photo, self._chain.shapes(photo.height, photo.width))
+        passes = self._schedule(state)
         total = sum(one.tiles for one in passes)
-        known: dict[str, Tensor] = {}
-        kept: dict[str, Tensor] = {}
         done = 0
         for one in passes:
-            sums = _Sums()
+            statistics = RunningStatistics()
             if one.statistic and one.statistic.of == PHOTO:
-                sums.add_photo(photo)
+                statistics.add_photo(photo)
                 done += one.tiles
                 report(done, total)
             else:
-                self._make_room(one, shapes, kept)
-                for tile, maps, rows in self._computed(photo, one, known, kept, shapes):
-                    for name in maps.keys() & one.keeps:
-                        if one.tiles == 1:
-                            kept[name] = maps[name]
-                        else:
-                            tile.place_in(kept[name]).copy_(maps[name])
-                    if one.statistic and rows:
-                        sums.add_rows(rows, tile.columns.length)
+                state.make_room(one, self._runtime.device)
+                for tile, maps, row_statistics in self._compute(one, state):
+                    state.keep(one, tile, maps)
+                    if one.statistic and row_statistics:
+                        statistics.add_rows(row_statistics, tile.columns.length)
                     elif one.statistic:
-                        sums.add(maps[one.statistic.of])
+                        statistics.add(maps[one.statistic.of])
                     else:
                         yield self._piece(tile, maps[self._chain.result])
                     done += 1
                     report(done, total)
             if one.statistic:
-                known |= sums.values(one.statistic, self._runtime.device)
+                state.known |= statistics.values(one.statistic, self._runtime.device)
 
-    def _steps_of(self, chain: Chain) -> "list[_Step]":
-        statistics = [*chain.statistics, None]
-        return [
-            _Step(self, chain, segment, statistic)
-            for segment, statistic in zip(chain.segments, statistics, strict=True)
-        ]
-
-    def _plan(self, height: int, width: int, shapes: Shapes) -> "list[_Pass]":
+    def _schedule(self, state: "_PhotoState") -> list[Pass]:
         """Which segments compute which tiles, pass after pass."""
+        height, width = state.photo.height, state.photo.width
         whole = one_span(height), one_span(width)
         if self._runtime.in_one_piece and self._chain.peak(height, width) <= self._memory:
-            return _passes(self._quick_steps, [whole] * len(self._quick_steps))
+            return keeping_maps(self._quick_steps, [whole] * len(self._quick_steps))
         strips = [self._strips(step, height, width) for step in self._steps]
         for grids in (strips,) if self._runtime.strips else ([whole] * len(strips), strips):
-            passes = _passes(self._steps, grids)
-            if max(one.bytes(shapes) for one in passes) <= self._memory:
+            passes = keeping_maps(self._steps, grids)
+            if max(one.bytes(state.shapes) for one in passes) <= self._memory:
                 return passes
-        grid = self._tiles(height, width)
-        return [
-            _Pass(self._steps[: number + 1], grid, step.statistic, frozenset())
-            for number, step in enumerate(self._steps)
-        ]
+        return keeping_nothing(self._steps, self._tiles(height, width))
 
-    def _strips(self, step: "_Step", height: int, width: int) -> Grid:
+    def _strips(self, step: Step, height: int, width: int) -> Grid:
         pixels = STRIP_BYTES // step.bytes_per_pixel
-        return choose_strips(height, width, step.reach, pixels, self._probe.group)
+        return choose_strips(height, width, step.radius, pixels, self._probe.group)
 
     def _tiles(self, height: int, width: int) -> Grid:
-        usual = max(TILE_BYTES // self.bytes_per_pixel, (TILE_REACHES * self.reach) ** 2)
+        usual = max(TILE_BYTES // self.bytes_per_pixel, (TILE_RADII * self.radius) ** 2)
         pixels = min(self._memory // self.bytes_per_pixel, usual)
-        return choose_tiles(height, width, self.reach, pixels, self._probe.group)
+        return choose_tiles(height, width, self.radius, pixels, self._probe.group)
 
-    def _computed(
-        self,
-        photo: Rows,
-        one: "_Pass",
-        known: Mapping[str, Tensor],
-        kept: Mapping[str, Tensor],
-        shapes: Shapes,
-    ) -> "Iterator[tuple[Tile, dict[str, Tensor], list[Tensor]]]":
-        """Every tile of a pass, with what it answers for of the maps that its last segment gave.
+    def _compute(self, one: Pass, state: "_PhotoState") -> Iterator[ComputedTile]:
+        """Every tile of a pass, with what it answers for of the maps of the last segment.
 
-        Where a tile is as wide as the photo and the runtime summed up its rows, their sums follow.
+        Where a tile is as wide as the photo and the runtime gives row statistics, those follow.
         """
         reads_photo = any(PHOTO in step.segment.maps for step in one.steps)
         for rows in one.grid[0]:
-            band = photo.read(rows.reads_from, rows.reads_to) if reads_photo else None
+            band = state.photo.read(rows.reads_from, rows.reads_to) if reads_photo else None
             for columns in one.grid[1]:
                 tile = Tile(rows, columns)
-                maps = {name: tile.read(whole) for name, whole in kept.items()}
+                maps = {name: tile.read(whole) for name, whole in state.kept.items()}
                 if band is not None:
                     maps[PHOTO] = self._read(band[:, columns.reads_from : columns.reads_to])
-                is_inner = False
-                for step in one.steps:
-                    inputs = [maps[name] for name in step.segment.maps]
-                    inputs += [known[name] for name in step.segment.statistics]
-                    inputs += [self._noise(tile, shapes, noise) for noise in step.segment.noises]
-                    is_inner = len(one.steps) == 1 and tile.is_inside and step.inside is not None
-                    run = step.inside if is_inner and step.inside else step.run
-                    outputs = run(inputs)
-                    maps |= zip(step.segment.writes, outputs, strict=False)
-                core = tile.middle_of if is_inner else tile.core_of
-                writes = one.steps[-1].segment.writes
-                rows_summed = outputs[len(writes) :] if tile.is_wide else ()
-                yield tile, {n: core(maps[n]) for n in writes}, [core(x) for x in rows_summed]
+                yield self._compute_tile(one, tile, maps, state)
+
+    def _compute_tile(
+        self, one: Pass, tile: Tile, maps: dict[str, Tensor], state: "_PhotoState"
+    ) -> ComputedTile:
+        inside = one.steps[0].run_inside if len(one.steps) == 1 and tile.is_inside else None
+        for step in one.steps:
+            inputs = [maps[name] for name in step.segment.maps]
+            inputs += [state.known[name] for name in step.segment.statistics]
+            inputs += [self._noise(tile, state.shapes, noise) for noise in step.segment.noises]
+            outputs = (inside or step.run)(inputs)
+            maps |= zip(step.segment.writes, outputs, strict=False)
+        core = tile.middle_of if inside else tile.core_of
+        writes = one.steps[-1].segment.writes
+        row_statistics = outputs[len(writes) :] if tile.is_wide else ()
+        return tile, {name: core(maps[name]) for name in writes}, [core(x) for x in row_statistics]
 
     def _read(self, pixels: Pixels) -> Tensor:
         if self._runtime.takes_bytes and pixels.dtype == np.uint8:
             return as_bytes(pixels)
         return to_tensor(pixels, self._runtime.device)
 
-    def _noise(self, tile: "Tile", shapes: Shapes, noise: Noise) -> Tensor:
+    def _noise(self, tile: Tile, shapes: Shapes, noise: Noise) -> Tensor:
         _, height, width = shapes[noise.like]
         rows, columns = tile.rows.reading(height), tile.columns.reading(width)
         size = (1, 1, rows.stop - rows.start, columns.stop - columns.start)
         like = torch.empty(size, device=self._runtime.device)
         return position_noise(like, noise.seed, rows.start, columns.start)
 
-    def _piece(self, tile: "Tile", result: Tensor) -> Piece:
+    def _piece(self, tile: Tile, result: Tensor) -> Piece:
         top, left = tile.rows.start * self.scale, tile.columns.start * self.scale
         return top, left, result[0].permute(1, 2, 0).float().cpu()
 
-    def _make_room(self, one: "_Pass", shapes: Shapes, kept: dict[str, Tensor]) -> None:
+
+@dataclass
+class _PhotoState:
+    """What is known of a photo while passes go over it.
+
+    Attributes:
+        photo: the input.
+        shapes: of all its maps.
+        known: statistics by the names under which segments read them.
+        kept: maps of the whole photo that segments to come will read.
+    """
+
+    photo: Rows
+    shapes: Shapes
+    known: dict[str, Tensor] = field(default_factory=dict)
+    kept: dict[str, Tensor] = field(default_factory=dict)
+
+    def make_room(self, one: Pass, device: torch.device) -> None:
         """Forget the maps that are read no more, and allot those that will be made of tiles."""
-        for name in kept.keys() - one.keeps:
-            del kept[name]
-        for name in sorted(one.keeps - kept.keys()) if one.tiles > 1 else ():
-            kept[name] = torch.empty(
-                (1, *shapes[name]),
-                device=self._runtime.device,
-                memory_format=torch.channels_last,
+        for name in self.kept.keys() - one.keeps:
+            del self.kept[name]
+        for name in sorted(one.keeps - self.kept.keys()) if one.tiles > 1 else ():
+            self.kept[name] = torch.empty(
+                (1, *self.shapes[name]), device=device, memory_format=torch.channels_last
             )
 
+    def keep(self, one: Pass, tile: Tile, maps: dict[str, Tensor]) -> None:
+        """Keep of a tile the maps that a pass keeps."""
+        for name in maps.keys() & one.keeps:
+            if one.tiles == 1:
+                self.kept[name] = maps[name]
+            else:
+                tile.place_in(self.kept[name]).copy_(maps[name])
 
-class _Step:
-    """A segment, compiled when it is first wanted.
+
+def _examples(calibration: NDArray[np.uint8] | None) -> list[Tensor]:
+    """Photos (1, 3, H, W) that show a runtime what inputs look like."""
+    if calibration is None:
+        return [noise_photo(EXAMPLE_SIDE, EXAMPLE_SIDE)]
+    height, width = (side // SIMD_WIDTH * SIMD_WIDTH for side in calibration.shape[1:3])
+    return [to_tensor(patch[:height, :width], torch.device("cpu")) for patch in calibration]
+
+
+def assemble(
+    pieces: Iterable[tuple[int, int, Tensor | NDArray[np.float32]]], height: int, width: int
+) -> NDArray[np.float32]:
+    """Put pieces together.
 
     Args:
-        tiled: who computes.
-        chain: whose segment it is.
-        segment: what it reads and writes.
-        statistic: what has to be known after it.
+        pieces: first row, first column, and pixels (rows, columns, 3); they cover the image.
+        height: of the image, px.
+        width: of the image, px.
 
-    Attributes:
-        bytes_per_pixel: what its maps take, together.
+    Returns:
+        The image, (height, width, 3).
     """
-
-    def __init__(
-        self, tiled: Tiled, chain: Chain, segment: Segment, statistic: Statistic | None
-    ) -> None:
-        self._tiled, self._chain = tiled, chain
-        self.segment, self.statistic = segment, statistic
-        self.bytes_per_pixel = tiled._probe.bytes_of(segment)
-
-    @cached_property
-    def reach(self) -> int:
-        """Pixels that it sees around each."""
-        return self._tiled._probe.reach_of(self.segment)
-
-    @cached_property
-    def run(self) -> Run:
-        """Computes a tile."""
-        return self._compiled(self.segment.module) if self.segment.writes else lambda inputs: ()
-
-    @cached_property
-    def inside(self) -> Run | None:
-        """Computes strips that touch neither the first nor the last row, if it can."""
-        if self._tiled._probe.group > 1 or not self.segment.writes:
-            return None
-        module = without_rows_around(self.segment.module, self._examples[0])
-        return self._compiled(module) if module else None
-
-    @cached_property
-    def _examples(self) -> list[list[Tensor]]:
-        return [self._chain.inputs(self.segment, one) for one in self._tiled._pictures]
-
-    def _compiled(self, module: fx.GraphModule) -> Run:
-        runtime = self._tiled._runtime
-        if runtime.sums_rows and self.statistic:
-            output = self.segment.writes.index(self.statistic.of)
-            module = with_row_sums(module, output)
-        return runtime.compile(replace(self.segment, module=module), self._examples)
-
-
-@dataclass(frozen=True)
-class _Pass:
-    """All tiles once.
-
-    Attributes:
-        steps: segments that compute each tile, one after the other.
-        grid: the tiles.
-        statistic: what the pass finds out; the last pass gives the pixels.
-        keeps: names of the maps that stay.
-    """
-
-    steps: Sequence[_Step]
-    grid: Grid
-    statistic: Statistic | None
-    keeps: frozenset[str]
-
-    @property
-    def tiles(self) -> int:
-        """How many."""
-        return len(self.grid[0]) * len(self.grid[1])
-
-    def bytes(self, shapes: Shapes) -> int:
-        """What maps take at once: those kept, and all of the largest tile."""
-        rows, columns = (max(s.reads_to - s.reads_from for s in spans) for spans in self.grid)
-        computed = sum(step.bytes_per_pixel for step in self.steps)
-        return sum(4 * math.prod(shapes[n]) for n in self.keeps) + rows * columns * computed
-
-
-def _passes(steps: Sequence[_Step], grids: Sequence[Grid]) -> list[_Pass]:
-    """A pass for each step, between which maps are kept."""
-    passes = []
-    for number, (step, grid) in enumerate(zip(steps, grids, strict=True)):
-        made = {name for one in steps[: number + 1] for name in one.segment.writes}
-        read = {name for one in steps[number + 1 :] for name in one.segment.maps}
-        keeps = frozenset(made & read) | (frozenset(step.segment.maps) - {PHOTO})
-        passes.append(_Pass([step], grid, step.statistic, keeps))
-    return passes
-
-
-@dataclass(frozen=True)
-class Tile:
-    """A part of a photo."""
-
-    rows: Span
-    columns: Span
-
-    @property
-    def is_inside(self) -> bool:
-        """Whether it is as wide as the photo, and reads as many rows above as below."""
-        above, below = self.rows.start - self.rows.reads_from, self.rows.reads_to - self.rows.stop
-        return self.is_wide and above == below > 0
-
-    @property
-    def is_wide(self) -> bool:
-        """Whether it is as wide as the photo."""
-        return self.columns.stop - self.columns.start == self.columns.length
-
-    def core_of(self, x: Tensor) -> Tensor:
-        """What the tile answers for, of a map made of it."""
-        return x[:, :, self.rows.core(x.shape[2]), self.columns.core(x.shape[3])]
-
-    def middle_of(self, x: Tensor) -> Tensor:
-        """What a tile inside answers for, of a map that may lack rows above and below."""
-        around = (x.shape[2] - (self.rows.stop - self.rows.start)) // 2
-        return x[:, :, around : x.shape[2] - around]
-
-    def place_in(self, whole: Tensor) -> Tensor:
-        """What the tile answers for, of a map of the whole photo."""
-        height, width = whole.shape[2:]
-        return whole[:, :, self.rows.place(height), self.columns.place(width)]
-
-    def read(self, whole: Tensor) -> Tensor:
-        """What the tile reads, of a map of the whole photo."""
-        height, width = whole.shape[2:]
-        return whole[:, :, self.rows.reading(height), self.columns.reading(width)]
-
-
-class _Sums:
-    """Mean and variance of each channel over all tiles."""
-
-    def __init__(self) -> None:
-        self._count = self._waiting = 0
-        self._sum = self._squares = torch.zeros(0)
-        self._total: Any = 0.0
-        self._total_squares: Any = 0.0
-
-    def add_photo(self, photo: Rows) -> None:
-        """Add a whole photo, exactly; of its values the mean alone is wanted."""
-        total = np.zeros(3)
-        for top in range(0, photo.height, ROWS):
-            rows = photo.read(top, min(top + ROWS, photo.height))
-            if rows.dtype.kind == "f":
-                total += rows.sum(axis=0, dtype=np.float64).sum(axis=0)
-            else:
-                total += np.divide(cv2.sumElems(rows)[:3], WHITE[rows.dtype])
-        self._count = photo.height * photo.width
-        self._total = torch.from_numpy(total)
-
-    def add(self, x: Tensor) -> None:
-        """Add a tile (1, C, H, W)."""
-        values = x[0].permute(1, 2, 0).float()
-        for rows in values.split(max(SUM_BYTES // (4 * values[0].numel()), 1)):
-            self._add_strip(rows)
-        self._count += x.shape[2] * x.shape[3]
-
-    def add_rows(self, rows: Sequence[Tensor], width: int) -> None:
-        """Add rows of so many px by their means and roots of sums of squares, (1, C, H, 1)."""
-        means, roots = rows
-        self._count += means.shape[2] * width
-        self._total += means.double().sum(dim=(0, 2, 3)) * width
-        self._total_squares += roots.double().square().sum(dim=(0, 2, 3))
-
-    def _add_strip(self, values: Tensor) -> None:
-        height, width, channels = values.shape
-        if height > self._sum.shape[0] or width > self._sum.shape[1] if self._waiting else True:
-            self._add_up()
-            self._sum = torch.zeros((height, width, channels), device=values.device)
-            self._squares = torch.zeros_like(self._sum)
-        self._sum[:height, :width].add_(values)
-        self._squares[:height, :width].addcmul_(values, values)
-        self._waiting += 1
-        if self._waiting == TILES_A_SUM:
-            self._add_up()
-
-    def _add_up(self) -> None:
-        if self._waiting:
-            self._total += self._sum.sum(dim=0).double().sum(dim=0)
-            self._total_squares += self._squares.sum(dim=0).double().sum(dim=0)
-            self._waiting = 0
-
-    def values(self, statistic: Statistic, device: torch.device) -> dict[str, Tensor]:
-        """What segments read."""
-        self._add_up()
-        mean = (self._total / self._count).view(1, -1, 1, 1).cpu()
-        squares = torch.as_tensor(self._total_squares).cpu() / self._count
-        variance = (squares.view(1, -1, 1, 1) - mean.square()).clamp(min=0)
-        return {name: v.to(device) for name, v in statistic.values(mean, variance).items()}
-
-
-def to_tensor(pixels: Pixels, device: torch.device) -> Tensor:
-    """(1, 3, H, W) float32 in [0, 1], channels last in memory, of (H, W, 3)."""
-    white = np.float32(WHITE.get(pixels.dtype, 1))
-    values = np.divide(pixels, white, dtype=np.float32)
-    return torch.from_numpy(values).to(device).permute(2, 0, 1)[None]
+    image = np.empty((height, width, 3), np.float32)
+    for top, left, pixels in pieces:
+        image[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
+    return image
 
 
 def as_bytes(pixels: Pixels) -> Tensor:

@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import psutil
@@ -17,6 +17,9 @@ from ppcn.machine import free_memory
 
 Network = TypeVar("Network", bound=nn.Module)
 Output = TypeVar("Output")
+
+WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
+"""Largest value of a channel of whole numbers; floating-point channels end at 1."""
 
 logger = logging.getLogger(__name__)
 
@@ -68,9 +71,19 @@ def _compiled(plain: Callable[[Tensor], Output]) -> Callable[[Tensor], Output]:
     return run
 
 
-def to_tensor(images: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """(N, H, W, 3) uint8 to (N, 3, H, W) float32 in [0, 1], channels last in memory."""
-    return torch.tensor(images, device=device).permute(0, 3, 1, 2).float() / 255
+def to_tensor(pixels: NDArray[Any], device: torch.device) -> Tensor:
+    """Turn pixels into what networks read, with the same values on every device.
+
+    Args:
+        pixels: (N, H, W, 3) or (H, W, 3) RGB: uint8, uint16, or floating point in [0, 1].
+        device: where the result lies.
+
+    Returns:
+        (N, 3, H, W) float32 in [0, 1], channels last in memory; N is 1 for a single image.
+    """
+    white = np.float32(WHITE.get(pixels.dtype, 1))
+    images = torch.from_numpy(np.divide(pixels, white, dtype=np.float32, order="C")).to(device)
+    return (images if images.ndim == 4 else images[None]).permute(0, 3, 1, 2)
 
 
 def free_bytes(device: torch.device) -> int:

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import sys
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -46,6 +47,11 @@ def test_a_model_that_computes_something_else_is_refused(tmp_path: Path) -> None
         export(network, {"network": "mux_normal"}, "openvino", tmp_path / "m.xml", SIZE)
 
 
+def test_every_format_is_a_row_and_a_module() -> None:
+    assert set(FORMATS) == set(get_args(FormatName))
+    assert all(importlib.util.find_spec(f"ppcn.export.to_{name}") for name in FORMATS)
+
+
 @pytest.mark.parametrize("name", HEAVY)
 def test_heavy_converters(name: FormatName, tmp_path: Path) -> None:
     if importlib.util.find_spec(HEAVY[name]) is None:
@@ -74,8 +80,8 @@ def test_facts_are_carried(tmp_path: Path) -> None:
     properties = {p.key: p.value for p in onnx.load(tmp_path / "m.onnx").metadata_props}
     assert json.loads(properties["cameras"]) == FACTS["cameras"]
     export(network, FACTS, "openvino", tmp_path / "m.xml", SIZE)
-    found = openvino.Core().read_model(tmp_path / "m.xml").get_rt_info(["ppcn", "network"])
-    assert json.loads(found.astype(str)) == "ppcn_student"
+    stored = openvino.Core().read_model(tmp_path / "m.xml").get_rt_info(["ppcn", "network"])
+    assert json.loads(stored.astype(str)) == "ppcn_student"
 
 
 def test_int8_is_smaller_and_near(tmp_path: Path) -> None:

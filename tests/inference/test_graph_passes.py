@@ -9,8 +9,12 @@ from torch.nn import functional as F
 
 from ppcn.inference.graph_passes.activations import FusedConv, fuse_activations, without_tanh
 from ppcn.inference.graph_passes.channels_last import TO_FIRST, TO_LAST, with_channels_last
-from ppcn.inference.graph_passes.row_statistics import with_row_sums
-from ppcn.inference.graph_passes.simd_packing import LANES, fill_lanes, spread
+from ppcn.inference.graph_passes.row_statistics import with_row_statistics
+from ppcn.inference.graph_passes.simd_packing import (
+    SIMD_WIDTH,
+    channels_to_columns,
+    with_simd_packing,
+)
 from ppcn.inference.graph_passes.split_concatenation import without_concatenation
 from ppcn.inference.graph_passes.valid_rows import without_rows_around
 from ppcn.inference.segments import cut_at_statistics
@@ -52,8 +56,8 @@ class _TwoTanhs(nn.Module):
 @torch.no_grad()
 def test_tanh_of_a_map_that_others_read() -> None:
     module, x = fx.symbolic_trace(_TwoTanhs()), 6 * photo() - 3
-    for found, expected in zip(without_tanh(module)(x), module(x), strict=True):
-        assert torch.allclose(found, expected, atol=1e-6)
+    for result, expected in zip(without_tanh(module)(x), module(x), strict=True):
+        assert torch.allclose(result, expected, atol=1e-6)
 
 
 @torch.no_grad()
@@ -63,8 +67,8 @@ def test_channels_last_compute_the_same(name: str) -> None:
     for segment in chain.segments:
         inputs = chain.inputs(segment, x)
         turned = with_channels_last(segment.module)(*(one.permute(TO_LAST) for one in inputs))
-        for found, expected in zip(turned, segment.module(*inputs), strict=True):
-            assert torch.allclose(found.permute(TO_FIRST), expected, atol=1e-6)
+        for result, expected in zip(turned, segment.module(*inputs), strict=True):
+            assert torch.allclose(result.permute(TO_FIRST), expected, atol=1e-6)
 
 
 @torch.no_grad()
@@ -87,11 +91,11 @@ def test_1x1_convolutions_need_no_concatenation(name: str) -> None:
 
 
 @torch.no_grad()
-def test_rows_are_summed() -> None:
+def test_rows_come_with_their_statistics() -> None:
     chain = cut_at_statistics(make_network("ppcn_student"))
     segment = chain.segments[1]
     inputs = chain.inputs(segment, photo())
-    *maps, means, roots = with_row_sums(segment.module, 1)(*inputs)
+    *maps, means, roots = with_row_statistics(segment.module, 1)(*inputs)
     plain = segment.module(*inputs)
     assert all(torch.equal(a, b) for a, b in zip(maps, plain, strict=True))
     assert torch.allclose(means, plain[1].mean(dim=3, keepdim=True))
@@ -100,26 +104,26 @@ def test_rows_are_summed() -> None:
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", NETWORKS)
-def test_filled_lanes_compute_the_same(name: str) -> None:
+def test_packed_convolutions_compute_the_same(name: str) -> None:
     network, x = make_network(name), photo()
     module = cut_at_statistics(network).whole
-    filled = fill_lanes(module)
+    packed = with_simd_packing(module)
     narrow = [m for m in network.modules() if isinstance(m, nn.Conv2d) and m.out_channels == 3]
-    spreads = [node for node in filled.graph.nodes if node.target is spread]
+    spreads = [node for node in packed.graph.nodes if node.target is channels_to_columns]
     assert len(spreads) >= sum(m.kernel_size[1] > 1 for m in narrow)
-    assert torch.allclose(filled(x)[0], network(x), atol=1e-5)
+    assert torch.allclose(packed(x)[0], network(x), atol=1e-5)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("outputs", [1, 2, 3, 5, 8])
-def test_lanes_are_filled_as_far_as_they_go(outputs: int) -> None:
+def test_vectors_are_filled_as_far_as_they_go(outputs: int) -> None:
     conv = nn.Conv2d(4, outputs, (3, 7), padding="same", bias=outputs != 2)
     module = fx.symbolic_trace(nn.Sequential(conv, nn.ReLU()))
-    filled = fill_lanes(module)
-    (wide,) = (m for m in filled.modules() if isinstance(m, nn.Conv2d))
-    assert LANES // 2 < wide.out_channels <= LANES
+    packed = with_simd_packing(module)
+    (wide,) = (m for m in packed.modules() if isinstance(m, nn.Conv2d))
+    assert SIMD_WIDTH // 2 < wide.out_channels <= SIMD_WIDTH
     x = torch.rand(2, 4, 9, 32)
-    assert torch.allclose(filled(x), module(x), atol=1e-6)
+    assert torch.allclose(packed(x), module(x), atol=1e-6)
     assert conv.out_channels == outputs
 
 
@@ -149,7 +153,7 @@ def test_strips_within_compute_their_own_rows(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["vdsr", "ppcn_sr", "fsrcnn"])
-def test_sums_of_maps_of_several_heights_are_left_alone(
+def test_additions_of_maps_of_several_heights_are_left_alone(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chain = cut_at_statistics(make_network(name))
@@ -159,8 +163,8 @@ def test_sums_of_maps_of_several_heights_are_left_alone(
 
 
 @pytest.mark.parametrize("pixels", [2, 4])
-def test_spreading_puts_channels_beside_each_other(pixels: int) -> None:
+def test_channels_become_columns_beside_each_other(pixels: int) -> None:
     x = np.arange(pixels * 3 * 5 * 2).reshape(1, pixels * 3, 5, 2)
-    found = spread(torch.tensor(x), pixels).numpy()
+    columns = channels_to_columns(torch.tensor(x), pixels).numpy()
     for pixel in range(pixels):
-        assert np.array_equal(found[..., pixel::pixels], x[:, pixel * 3 : (pixel + 1) * 3])
+        assert np.array_equal(columns[..., pixel::pixels], x[:, pixel * 3 : (pixel + 1) * 3])

@@ -4,16 +4,17 @@ import builtins
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, ArrayRows, make_network, refusal, run, textured
+from conftest import ROOT, make_network, refusal, run, textured
 
 from ppcn.errors import UserError
 from ppcn.evaluation.timing import Subject, run_subject
-from ppcn.inference.runtimes import PRECISIONS, Precision, RuntimeName, make_runtime
+from ppcn.inference.rows import ArrayRows
+from ppcn.inference.runtimes import RUNTIMES, Precision, RuntimeName, make_runtime
 from ppcn.inference.tiled import Tiled
 
 NAMES = ["ppcn_student", "ppcn_sr", "mux_normal", "fsrcnn"]
@@ -95,8 +96,8 @@ def test_int8_loses_little_where_it_was_calibrated(caplog: pytest.LogCaptureFixt
 @pytest.mark.parametrize(
     ("runtime", "precision", "said"),
     [
-        ("torch", "int8", "choose --runtime openvino or --precision float32 or exact or bfloat16"),
-        ("onnx", "bfloat16", "choose --runtime torch or openvino or --precision float32 or exact"),
+        ("torch", "int8", "choose runtime openvino, or precision float32 or exact or bfloat16"),
+        ("onnx", "bfloat16", "choose runtime torch or openvino, or precision float32 or exact"),
     ],
 )
 def test_what_a_runtime_does_not_know(
@@ -147,8 +148,9 @@ def test_bfloat16_is_refused_where_the_processor_lacks_it(monkeypatch: pytest.Mo
     make_runtime("openvino", "float32")
 
 
-def test_every_runtime_knows_float32() -> None:
-    assert all("float32" in known for known in PRECISIONS.values())
+def test_every_runtime_is_a_row_and_knows_float32() -> None:
+    assert set(RUNTIMES) == set(get_args(RuntimeName))
+    assert all("float32" in row.precisions for row in RUNTIMES.values())
 
 
 def test_torch_is_the_only_runtime_that_is_loaded_unasked() -> None:

@@ -5,11 +5,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from conftest import ArrayRows, make_network, textured
+from conftest import make_network, textured
 from torch import nn
 
 import ppcn.inference.tiled
 import ppcn.inference.tiles
+from ppcn.inference.rows import ArrayRows
 from ppcn.inference.tiled import Report, Tiled
 from ppcn.inference.tiles import choose_tiles, cut
 from ppcn.networks import NETWORKS
@@ -17,7 +18,7 @@ from ppcn.networks.devices import choose_device, place
 from ppcn.networks.layers import PhotoMean
 
 # What each network sees around a pixel, px, counted by hand from kernels, dilations and scales.
-REACH = {
+RADII = {
     "ppcn_teacher": 3 + 1 + 1 + 2 + 2 + 1,
     "ppcn_student": 3 + 6 + 1,
     "srcnn": 4 + 2 + 2,
@@ -27,7 +28,7 @@ REACH = {
 
 
 def whole_of(tiled: Tiled, photo: ArrayRows, *report: Report) -> torch.Tensor:
-    """Put the pieces together; each pixel comes once."""
+    """Put the pieces together, each pixel of which comes once."""
     size = (photo.height * tiled.scale, photo.width * tiled.scale, 3)
     result = torch.full(size, torch.nan)
     for top, left, pixels in tiled.tiles(photo, *report):
@@ -59,7 +60,7 @@ def test_tiles_give_what_the_whole_photo_gives(
         whole = network(x.float().to(choose_device()))[0].permute(1, 2, 0).cpu()
     tiled = Tiled(network, memory)
     monkeypatch.setattr(ppcn.inference.tiled, "STRIP_BYTES", pixels * tiled.bytes_per_pixel)
-    monkeypatch.setattr(ppcn.inference.tiles, "STRIP_REACHES", 2)
+    monkeypatch.setattr(ppcn.inference.tiles, "STRIP_RADII", 2)
     tiled._memory = max(memory, pixels * tiled.bytes_per_pixel)
     done = []
     result = whole_of(tiled, photo, lambda count, total: done.append((count, total)))
@@ -84,13 +85,13 @@ def test_other_depths_are_read_alike(kind: type) -> None:
     white = 65535 if kind is np.uint16 else 1
     deep = (pixels * (white / 255)).astype(kind)
     tiled = Tiled(make_network("ppcn_student"))
-    expected, found = (whole_of(tiled, ArrayRows(p)) for p in (pixels, deep))
-    assert torch.allclose(expected, found, atol=1e-5)
+    expected, result = (whole_of(tiled, ArrayRows(p)) for p in (pixels, deep))
+    assert torch.allclose(expected, result, atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "reach"), REACH.items())
-def test_the_reach_is_what_kernels_add_up_to(name: str, reach: int) -> None:
-    assert Tiled(make_network(name)).reach == reach
+@pytest.mark.parametrize(("name", "radius"), RADII.items())
+def test_the_radius_is_what_kernels_add_up_to(name: str, radius: int) -> None:
+    assert Tiled(make_network(name)).radius == radius
 
 
 class Dark(nn.Module):
@@ -117,29 +118,29 @@ def test_statistics_of_many_pixels_are_exact() -> None:
 
 @pytest.mark.parametrize("group", [1, 4])
 @pytest.mark.parametrize("length", [1, 3, 64, 1000, 1001, 4003])
-@pytest.mark.parametrize(("window", "reach"), [(64, 10), (4, 62), (5000, 20)])
-def test_cuts_cover_an_axis_once(length: int, window: int, reach: int, group: int) -> None:
-    spans = cut(length, window, reach, group)
+@pytest.mark.parametrize(("window", "radius"), [(64, 10), (4, 62), (5000, 20)])
+def test_cuts_cover_an_axis_once(length: int, window: int, radius: int, group: int) -> None:
+    spans = cut(length, window, radius, group)
     assert (spans[0].start, spans[-1].stop) == (0, length)
     for before, after in pairwise(spans):
         assert before.stop == after.start
     for span in spans:
         assert span.start % group == span.reads_from % group == 0
         assert 0 <= span.reads_from <= span.start < span.stop <= span.reads_to <= length
-        assert span.reads_from in (0, span.start) or span.reads_from <= span.start - reach
+        assert span.reads_from in (0, span.start) or span.reads_from <= span.start - radius
         assert span.reads_from < span.start or span.start == 0
-        assert span.reads_to == length or span.reads_to >= span.stop + reach
+        assert span.reads_to == length or span.reads_to >= span.stop + radius
     sizes = {span.reads_to - span.reads_from for span in spans}
     assert max(sizes) - min(sizes) < group
 
 
 def test_tiles_are_as_large_as_memory_allows_and_overlap_little() -> None:
-    rows, columns = choose_tiles(6000, 8000, reach=10, pixels=400_000)
+    rows, columns = choose_tiles(6000, 8000, radius=10, pixels=400_000)
     sizes = [
         (r.reads_to - r.reads_from) * (c.reads_to - c.reads_from) for r in rows for c in columns
     ]
     assert 200_000 < max(sizes) < 450_000
     assert sum(sizes) < 1.15 * 6000 * 8000
-    rows, columns = choose_tiles(3, 100_000, reach=10, pixels=100_000)
+    rows, columns = choose_tiles(3, 100_000, radius=10, pixels=100_000)
     assert len(rows) == 1
     assert len(columns) < 10

@@ -19,8 +19,8 @@ def finished(module: fx.GraphModule) -> fx.GraphModule:
 
 def conv_of(module: fx.GraphModule, node: fx.Node) -> nn.Conv2d | None:
     """The convolution that a node calls, if it calls one."""
-    found = module.get_submodule(str(node.target)) if node.op == "call_module" else None
-    return found if isinstance(found, nn.Conv2d) else None
+    called = module.get_submodule(str(node.target)) if node.op == "call_module" else None
+    return called if isinstance(called, nn.Conv2d) else None
 
 
 def replace(module: fx.GraphModule, node: fx.Node, by: nn.Module) -> None:

@@ -16,11 +16,18 @@ class OnnxRuntime:
 
     Args:
         precision: "float32", or "exact".
+        rewrites: ignored; ONNX Runtime rewrites networks itself.
+        device: ignored; ONNX Runtime computes on the CPU.
     """
 
-    strips, sums_rows, takes_bytes, has_bfloat16 = False, False, False, False
+    strips, gives_row_statistics, takes_bytes, has_bfloat16 = False, False, False, False
 
-    def __init__(self, precision: Precision = "float32") -> None:
+    def __init__(
+        self,
+        precision: Precision = "float32",
+        rewrites: bool = True,
+        device: torch.device | None = None,
+    ) -> None:
         self.in_one_piece = precision != "exact"
         self.device = torch.device("cpu")
         self._options = onnxruntime.SessionOptions()

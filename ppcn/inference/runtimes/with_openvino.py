@@ -13,13 +13,14 @@ from torch import Tensor
 from ppcn.inference.conversion import quantise_openvino, to_openvino
 from ppcn.inference.graph_passes.activations import without_tanh
 from ppcn.inference.graph_passes.channels_last import TO_FIRST, TO_LAST, with_channels_last
-from ppcn.inference.graph_passes.simd_packing import WIDTHS, fill_lanes
+from ppcn.inference.graph_passes.simd_packing import SIMD_WIDTH, with_simd_packing
 from ppcn.inference.graph_passes.split_concatenation import without_concatenation
 from ppcn.inference.runtimes import Examples, Precision, Run
 from ppcn.inference.segments import Segment
 
 # Models for so many sizes of photos or tiles are kept ready.
 SIZES = 8
+# OpenVINO's names of the precisions of convolutions.
 HINTS: dict[Precision, str] = {
     "float32": "f32",
     "exact": "f32",
@@ -38,12 +39,18 @@ class OpenVinoRuntime:
 
     Args:
         precision: "int8" quantises convolutions, calibrated on the examples.
-        rewrites: whether to rewrite them.
+        rewrites: whether networks may be rewritten.
+        device: ignored; OpenVINO computes on the CPU.
     """
 
-    strips, sums_rows, takes_bytes = False, True, True
+    strips, gives_row_statistics, takes_bytes = False, True, True
 
-    def __init__(self, precision: Precision = "float32", rewrites: bool = True) -> None:
+    def __init__(
+        self,
+        precision: Precision = "float32",
+        rewrites: bool = True,
+        device: torch.device | None = None,
+    ) -> None:
         self.device = torch.device("cpu")
         self._precision, self._rewrites = precision, rewrites
         self.in_one_piece = precision != "exact"
@@ -67,10 +74,10 @@ class OpenVinoRuntime:
             arrays = [x.permute(TO_LAST).numpy() for x in inputs]
             shapes = tuple((x.dtype.str, *x.shape) for x in arrays)
             if shapes not in ready:
-                is_filled = self._rewrites and inputs[0].shape[3] % WIDTHS == 0
-                if is_filled not in models:
-                    models[is_filled] = self._convert(segment, examples, is_filled)
-                ready[shapes] = self._request(models[is_filled], shapes)
+                is_packed = self._rewrites and inputs[0].shape[3] % SIMD_WIDTH == 0
+                if is_packed not in models:
+                    models[is_packed] = self._convert(segment, examples, is_packed)
+                ready[shapes] = self._request(models[is_packed], shapes)
                 if len(ready) > SIZES:
                     ready.popitem(last=False)
             outputs = ready[shapes].infer(arrays, share_inputs=True, share_outputs=True)
@@ -78,12 +85,12 @@ class OpenVinoRuntime:
 
         return run
 
-    def _convert(self, segment: Segment, examples: Examples, is_filled: bool) -> openvino.Model:
+    def _convert(self, segment: Segment, examples: Examples, is_packed: bool) -> openvino.Model:
         module = segment.module
         if self._rewrites:
             module = without_tanh(without_concatenation(module, examples[0]))
-        if is_filled:
-            module = fill_lanes(module)
+        if is_packed:
+            module = with_simd_packing(module)
         turned = [[x.permute(TO_LAST) for x in example] for example in examples]
         model = to_openvino(with_channels_last(module), turned[0], channels_last=True)
         return quantise_openvino(model, turned) if self._precision == "int8" else model

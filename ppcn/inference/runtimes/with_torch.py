@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, fx
 
 from ppcn.inference.graph_passes.activations import fuse_activations, without_tanh
-from ppcn.inference.graph_passes.simd_packing import WIDTHS, fill_lanes
+from ppcn.inference.graph_passes.simd_packing import SIMD_WIDTH, with_simd_packing
 from ppcn.inference.runtimes import Examples, Precision, Run
 from ppcn.inference.segments import Segment
 from ppcn.networks.devices import choose_device
@@ -18,11 +18,11 @@ class TorchRuntime:
 
     Args:
         precision: "bfloat16" computes convolutions in it, the rest in float32.
-        rewrites: whether to rewrite them, and to compute strips.
+        rewrites: whether networks may be rewritten and computed in strips.
         device: where to compute; the GPU by default, if there is one.
     """
 
-    strips, sums_rows, takes_bytes = True, False, False
+    strips, gives_row_statistics, takes_bytes = True, False, False
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class TorchRuntime:
         """See `Runtime`."""
         module = without_tanh(segment.module) if self._rewrites else segment.module
         plain = self._ready(module)
-        filled = self._ready(fill_lanes(module)) if self._rewrites else plain
+        packed = self._ready(with_simd_packing(module)) if self._rewrites else plain
         maps, known = len(segment.maps), len(segment.maps) + len(segment.statistics)
         autocast = torch.autocast(
             self.device.type, torch.bfloat16, enabled=self._precision == "bfloat16"
@@ -49,7 +49,7 @@ class TorchRuntime:
         def run(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
             width = inputs[0].shape[3]
             rows = [_along_rows(x, width) for x in inputs[maps:known]]
-            module = plain if width % WIDTHS else filled
+            module = plain if width % SIMD_WIDTH else packed
             with autocast:
                 return module(*inputs[:maps], *rows, *inputs[known:])
 
