@@ -1,4 +1,4 @@
-"""Pictures that let a person judge the alignment of a pair at a glance."""
+"""Pictures that let a person see at a glance how well a pair is aligned."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -62,7 +62,6 @@ OUTCOME_COLOURS = {
 }
 # Squares of a checkerboard, and arrows of a displacement, along the width.
 SQUARES, ARROWS = 10, 32
-# Phone px around each value of an agreement.
 # Remaining errors are drawn so many times as long; one of WORST px has the last shade.
 MAGNIFIED, WORST = 10, 2.0
 # Width of the pictures that explain, px.
