@@ -10,6 +10,7 @@ import pyvips
 from PIL import Image, ImageCms, PngImagePlugin
 
 from ppcn.errors import UserError
+from ppcn.photos import heif_reader
 from ppcn.photos.decode import read_photo
 from ppcn.photos.formats import EncodeOptions
 from ppcn.photos.metadata import Metadata, insert_into_jpeg
@@ -209,7 +210,9 @@ def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
         assert "icc_profile" not in file.info
 
 
-def test_heic_becomes_jpeg_with_its_metadata(tmp_path: Path) -> None:
+def test_heic_becomes_jpeg_with_its_metadata(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import pillow_heif
 
     y, x = np.mgrid[0:64, 0:64]
@@ -220,6 +223,9 @@ def test_heic_becomes_jpeg_with_its_metadata(tmp_path: Path) -> None:
     same_again(tmp_path / "a.heic", tmp_path / "b.jpg", options=EncodeOptions(quality=100))
     assert PhotoFile(tmp_path / "b.jpg").metadata.camera() == "Apple iPhone 3GS"
     assert np.abs(read_photo(tmp_path / "b.jpg").astype(int) - upright).max() < 12
+    monkeypatch.setattr(heif_reader, "MAX_PIXELS", 4000)
+    with pytest.raises(UserError, match=r"a\.heic: more than 178 million pixels"):
+        PhotoFile(tmp_path / "a.heic")
 
 
 def test_jpeg_is_encoded_with_the_options(tmp_path: Path) -> None:
