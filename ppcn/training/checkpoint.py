@@ -62,7 +62,7 @@ class RunDirectory:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UserError(
-                    f"{self.folder}: another process is training here; wait, or name another --out"
+                    f"{self.folder}: another process is training here; wait, or write elsewhere"
                 ) from None
             # What a kill in the middle of writing left behind.
             for path in (CHECKPOINT, LOG, SAMPLES):

@@ -99,7 +99,7 @@ def import_checkpoint(source: Path, name: str) -> nn.Module:
     """
     if name not in SCOPES:
         known = ", ".join(SCOPES)
-        raise UserError(f"no weights of '{name}' were published; --network is one of {known}")
+        raise UserError(f"no weights of '{name}' were published; those of {known} were")
     variables = _read(source)
     state, misfit = _fit(variables, name)
     if misfit:
