@@ -100,9 +100,10 @@ def _loaded(command: str) -> Any:
     panel, summary = COMMANDS[command]
     name = command.replace("-", "_")
     function = getattr(import_module(f"pipeline.{ROOMS[panel]}.{name}"), name)
-    _, _, more = inspect.cleandoc(function.__doc__).partition("\n\n")
+    _, *more = inspect.cleandoc(function.__doc__).split("\n\n")
+    text = "\n\n".join([summary, *(" ".join(paragraph.split()) for paragraph in more)])
     single = typer.Typer(pretty_exceptions_enable=False)
-    single.command(command, cls=CommandWithJson, help=f"{summary}\n\n{more}")(function)
+    single.command(command, cls=CommandWithJson, help=text)(function)
     return typer.main.get_command(single)
 
 

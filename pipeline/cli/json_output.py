@@ -1,8 +1,10 @@
 """The option `--json`: what a command found out, for scripts."""
 
+import functools
+import inspect
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
@@ -38,3 +40,20 @@ def json_output(target: Path | None) -> Iterator[dict[str, Any]]:
         print(json.dumps(rounded(result), indent=2, allow_nan=False))
     elif target:
         write_json(target, result)
+
+
+def with_json(command: Callable[..., Mapping[str, Any] | None]) -> Callable[..., None]:
+    """Give a command that returns its result the option `--json`."""
+    own = inspect.signature(command).parameters.values()
+    json_option = inspect.Parameter(
+        "json", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Json
+    )
+
+    @functools.wraps(command)
+    def run(json: Path | None = None, **values: Any) -> None:
+        with json_output(json) as result:
+            result |= command(**values) or {}
+
+    named = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+    vars(run)["__signature__"] = inspect.Signature([*named, json_option])
+    return run

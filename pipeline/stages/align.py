@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from pipeline.cli.json_output import with_json
 from pipeline.cli.options import (
     ParamsFile,
     Phone,
@@ -53,6 +54,7 @@ Explain = Annotated[
 ]
 
 
+@with_json
 def align(
     phone: Phone,
     root: Root = None,
@@ -64,7 +66,7 @@ def align(
     workers: Workers = None,
     cluster: Cluster = None,
     params_file: ParamsFile = None,
-) -> None:
+) -> Mapping[str, Any] | None:
     """Find where the pixels of a phone's photos lie on the better camera's photos.
 
     Each pair gets a homography, a local displacement and the part that both photos show. A pair
@@ -83,7 +85,7 @@ def align(
         from pipeline.cli.explain_pair import explain_pair
 
         explain_pair(explain, pairs, params, Path("report/explain") / phone)
-        return
+        return None
     check_outputs(out, metrics)
     attributes = {"phone": phone, "reference": reference, "params": params.align.model_dump()}
     with scratch_for(out) as scratch:
@@ -98,6 +100,7 @@ def align(
         write_csv(metrics.with_suffix(".csv"), merger.rows)
         write_json(metrics, summary)
     typer.echo(f"aligned {summary['aligned']} of {summary['pairs']} pairs")
+    return summary
 
 
 def _align_all(

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.cli.json_output import with_json
 from pipeline.cli.options import ParamsFile, load_params, parse_size
 from pipeline.cli.progress import counted, showing
 from pipeline.cli.runtimes import Calibrate, calibration, known
@@ -24,7 +25,7 @@ from ppcn.evaluation.benchmark import (
 )
 from ppcn.evaluation.photo_folders import find_pairs, read_pairs
 from ppcn.evaluation.timing import Subject, peak_memories
-from ppcn.files.artifacts import replacing, write_json
+from ppcn.files.artifacts import replacing
 from ppcn.inference.runtimes import RUNTIMES, Precision, RuntimeName
 
 COLUMNS = {
@@ -98,14 +99,12 @@ ReferenceDir = Annotated[
 MemoryWanted = Annotated[
     bool, typer.Option("--memory/--no-memory", help="Measure the memory of each network, too.")
 ]
-JsonOut = Annotated[
-    Path | None, typer.Option("--json", help="Write all figures to this JSON file.")
-]
 MarkdownOut = Annotated[
     Path | None, typer.Option("--markdown", help="Write the table to this Markdown file.")
 ]
 
 
+@with_json
 def benchmark(
     weights: Weights = None,
     size: Size = None,
@@ -116,10 +115,9 @@ def benchmark(
     phone_dir: PhoneDir = None,
     reference_dir: ReferenceDir = None,
     memory: MemoryWanted = True,
-    json: JsonOut = None,
     markdown: MarkdownOut = None,
     params_file: ParamsFile = None,
-) -> None:
+) -> Row:
     """Time networks on the CPU, beside the SRCNN baseline in the same run, as PIRM 2018 did.
 
     The table also has parameters, multiply-adds per pixel and memory, and the challenge's scores
@@ -145,12 +143,11 @@ def benchmark(
     machine = describe_setting(subjects, precisions[0])
     result: Row = {"size": size, "runs": runs, "machine": machine, "rows": rows}
     result["networks"] = network_costs(subjects, rows)
-    if json:
-        write_json(json, result)
     if markdown:
         with replacing(markdown) as path:
             path.write_text(_markdown(result))
     _show(result)
+    return result
 
 
 def _check_folders(

@@ -1,11 +1,13 @@
 """Stage `patches`: matching windows of the aligned pairs of one phone."""
 
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from pipeline.cli.json_output import with_json
 from pipeline.cli.options import (
     ParamsFile,
     Phone,
@@ -53,6 +55,7 @@ QuickLook = Annotated[
 ]
 
 
+@with_json
 def patches(
     phone: Phone,
     root: Root = None,
@@ -64,7 +67,7 @@ def patches(
     workers: Workers = None,
     cluster: Cluster = None,
     params_file: ParamsFile = None,
-) -> None:
+) -> Mapping[str, Any]:
     """Cut windows of the phone's photos and the matching ones of the better camera's.
 
     Where a window matches is searched by cross-correlation. A window that does not match well is
@@ -100,6 +103,7 @@ def patches(
         typer.echo(f"{merger.cached} pairs had been done by an earlier run")
     counts = f"kept {summary['kept']} of {summary['windows']} windows"
     typer.echo(f"{counts}; rejected: {summary['refused']}")
+    return summary
 
 
 def _accepted_pairs(aligned: Path, root: Path, reference: str | None) -> tuple[str, list[Pair]]:
