@@ -30,7 +30,7 @@ from typing import Annotated, Any
 import psutil
 import torch
 import typer
-from literal import LiteralEnhancer, LiteralSR
+from literal_formulas import LiteralEnhancer, LiteralSR
 from ruamel.yaml import YAML
 from torch import nn
 from torch.profiler import ProfilerActivity, profile

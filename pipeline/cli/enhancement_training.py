@@ -6,7 +6,7 @@ from typing import NamedTuple
 from torch import nn
 
 from pipeline.cli.options import usual_patches
-from pipeline.cli.training_run import run_training
+from pipeline.cli.training_options import run_training
 from ppcn.networks.ppcn import Teacher
 from ppcn.params import EnhancerTraining, Params, Recipe
 from ppcn.training.enhancement_run import EnhancementConfig, train_enhancement

@@ -8,8 +8,8 @@ import typer
 
 from ppcn.dataset.alignment_set import status_of
 from ppcn.dataset.extract import Window, cut_patches
-from ppcn.dataset.gates import MEANING, REJECTIONS, Outcome
 from ppcn.dataset.pairs import Pair
+from ppcn.dataset.window_gates import MEANING, REJECTIONS, Outcome
 from ppcn.errors import UserError, nearest
 from ppcn.params import Params
 from ppcn.photos.decode import read_photo, write_photo

@@ -8,11 +8,11 @@ from torch import nn
 
 from pipeline.cli.enhancement_training import Files, train_on_phone
 from pipeline.cli.options import ParamsFile, PatchesFile, Phone, load_params
-from pipeline.cli.training_run import FEATURES, Features
+from pipeline.cli.training_options import FEATURES, Features
 from ppcn.errors import UserError, nearest
 from ppcn.networks.ppcn import Teacher
 from ppcn.params import NetworkName, Params, Recipe, Without
-from ppcn.training.run import fresh_network
+from ppcn.training.base_run import fresh_network
 from ppcn.weights import load_network
 
 NetworkToTrain = Annotated[

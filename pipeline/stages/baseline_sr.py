@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.options import ParamsFile, load_params
-from pipeline.cli.training_run import TRAIN_SET, VALID_SET, TrainSet, ValidSet, run_training
+from pipeline.cli.training_options import TRAIN_SET, VALID_SET, TrainSet, ValidSet, run_training
 from ppcn.errors import UserError, nearest
-from ppcn.training.run import fresh_network
+from ppcn.training.base_run import fresh_network
 from ppcn.training.sr_run import SRConfig, train_sr
 
 NetworkToTrain = Annotated[

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.options import ParamsFile, load_params
-from pipeline.cli.training_run import TRAIN_SET, VALID_SET, TrainSet, ValidSet, run_training
-from ppcn.training.run import fresh_network
+from pipeline.cli.training_options import TRAIN_SET, VALID_SET, TrainSet, ValidSet, run_training
+from ppcn.training.base_run import fresh_network
 from ppcn.training.sr_run import SRConfig, train_sr
 
 WeightsFile = Annotated[Path, typer.Option(help="Weights file to write.")]

@@ -7,9 +7,9 @@ import typer
 
 from pipeline.cli.enhancement_training import Files, train_on_phone
 from pipeline.cli.options import ParamsFile, PatchesFile, Phone, load_params
-from pipeline.cli.training_run import FEATURES, Features
+from pipeline.cli.training_options import FEATURES, Features
 from ppcn.networks.ppcn import Teacher
-from ppcn.training.run import fresh_network
+from ppcn.training.base_run import fresh_network
 from ppcn.weights import load_network
 
 TeacherFile = Annotated[

@@ -28,7 +28,7 @@ from ppcn.evaluation.protocols import (
     score_enhancement,
     score_sr,
 )
-from ppcn.evaluation.rows import (
+from ppcn.evaluation.table_rows import (
     DO_NOTHING,
     Row,
     enhancement_rows,

@@ -19,7 +19,7 @@ from ppcn.dataset.pairs import Pair, photo_digest
 from ppcn.errors import FileError, FileKind, UserError
 from ppcn.files.artifacts import create_hdf5, open_hdf5
 from ppcn.registration.alignment import Alignment
-from ppcn.registration.gates import Rejection, RejectionReason
+from ppcn.registration.pair_gates import Rejection, RejectionReason
 
 OK = "ok"
 NUMBERS = ("matches", "inliers", "residual_px", "agreement", "step")

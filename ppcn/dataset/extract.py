@@ -11,9 +11,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ppcn.dataset.gates import Outcome, check_contrast, check_overlap, check_patch, check_search
 from ppcn.dataset.grid import place_windows
 from ppcn.dataset.patch_set import Patch
+from ppcn.dataset.window_gates import (
+    Outcome,
+    check_contrast,
+    check_overlap,
+    check_patch,
+    check_search,
+)
 from ppcn.params import Patches
 from ppcn.photos.color import luminance
 from ppcn.photos.decode import Photo

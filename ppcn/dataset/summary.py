@@ -10,7 +10,7 @@ from ppcn.dataset.patch_set import PatchWriter
 from ppcn.dataset.splits import SPLIT_NAMES
 from ppcn.params import Patches
 from ppcn.registration.alignment import Alignment
-from ppcn.registration.gates import Rejection
+from ppcn.registration.pair_gates import Rejection
 
 BINS = 20
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ppcn.evaluation.complexity import BASELINE
-from ppcn.inference.rows import ArrayRows
+from ppcn.inference.photo_rows import ArrayRows
 from ppcn.inference.runtimes import RUNTIMES, Precision, RuntimeName, make_runtime
 from ppcn.inference.tiled import Tiled, assemble
 from ppcn.networks import NETWORKS

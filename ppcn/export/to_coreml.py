@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ppcn.export import Floats
-from ppcn.export.plain import with_plain_norms
+from ppcn.export.plain_operators import with_plain_norms
 from ppcn.inference.conversion import quietly
 
 

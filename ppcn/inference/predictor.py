@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppcn.errors import UserError
-from ppcn.inference.rows import Pixels, Rows
+from ppcn.inference.photo_rows import Pixels, Rows
 from ppcn.inference.runtimes import Runtime
 from ppcn.inference.tiled import Report, Tiled, assemble
 from ppcn.networks import NETWORKS

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ppcn.inference.segments import PHOTO, Chain, Segment
-from ppcn.inference.tiles import GROUP, power_of_two
+from ppcn.inference.tile_grid import GROUP, power_of_two
 
 # Sides of the photo on which radii are measured, the long one more than twice any radius, px.
 LONG, NARROW = 256, 8

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from ppcn.inference.tiles import GROUP, power_of_two
+from ppcn.inference.tile_grid import GROUP, power_of_two
 from ppcn.networks.layers import InstanceNorm, PhotoMean
 from ppcn.networks.muxdemux import PositionNoise
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ppcn.inference.rows import Rows
+from ppcn.inference.photo_rows import Rows
 from ppcn.inference.segments import Statistic
 from ppcn.networks.devices import WHITE
 

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ppcn.inference.graph_passes.simd_packing import SIMD_WIDTH
-from ppcn.inference.passes import Pass, Shapes, Step, keeping_maps, keeping_nothing, make_steps
+from ppcn.inference.photo_rows import Pixels, Rows
 from ppcn.inference.receptive_field import ReceptiveFieldProbe, noise_photo
-from ppcn.inference.rows import Pixels, Rows
 from ppcn.inference.runtimes import Runtime, make_runtime
 from ppcn.inference.segments import PHOTO, Noise, cut_at_statistics
 from ppcn.inference.statistics import RunningStatistics
-from ppcn.inference.tiles import Grid, Tile, choose_strips, choose_tiles, one_span
+from ppcn.inference.tile_grid import Grid, Tile, choose_strips, choose_tiles, one_span
+from ppcn.inference.tile_passes import Pass, Shapes, Step, keeping_maps, keeping_nothing, make_steps
 from ppcn.networks.devices import free_bytes, to_tensor
 from ppcn.networks.muxdemux import position_noise
 

@@ -15,7 +15,7 @@ from ppcn.jobs.cache import get_or_compute
 from ppcn.params import Align
 from ppcn.photos.decode import read_photo
 from ppcn.registration.alignment import Alignment
-from ppcn.registration.gates import Rejection, RejectionReason
+from ppcn.registration.pair_gates import Rejection, RejectionReason
 from ppcn.registration.register import align_pair
 
 # What numerical libraries raise for data that nobody foresaw.

@@ -10,11 +10,11 @@ import numpy as np
 
 from ppcn.dataset.alignment_set import open_alignments
 from ppcn.dataset.extract import Window, cut_patches
-from ppcn.dataset.gates import REJECTIONS, Outcome
 from ppcn.dataset.pairs import Pair
 from ppcn.dataset.patch_set import PatchSet, PatchWriter, open_patches
 from ppcn.dataset.splits import SPLIT_NAMES
 from ppcn.dataset.summary import summarise_patches
+from ppcn.dataset.window_gates import REJECTIONS, Outcome
 from ppcn.errors import UserError
 from ppcn.files.artifacts import create_hdf5, replacing
 from ppcn.jobs.align_pair import UNFORESEEN

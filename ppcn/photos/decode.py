@@ -13,11 +13,11 @@ from PIL import Image
 from ppcn.errors import UserError
 from ppcn.files.artifacts import replacing
 from ppcn.photos.color import srgb_transform
-from ppcn.photos.damage import DAMAGE, as_user_error
+from ppcn.photos.decode_errors import DAMAGE, as_user_error
 from ppcn.photos.exif import camera_of, time_of
 from ppcn.photos.formats import BY_NAME, SUFFIXES, has_photo_suffix, recognize
 from ppcn.photos.pillow_reader import PillowPhoto
-from ppcn.photos.stored import OpenPhoto, Stored
+from ppcn.photos.stored_photo import OpenPhoto, Stored
 
 Photo = NDArray[np.uint8]
 # Rows that are converted at a time.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import ExifTags, Image
 
-from ppcn.photos.damage import DAMAGE
+from ppcn.photos.decode_errors import DAMAGE
 
 EXIF_MARK = b"Exif\0\0"
 SIZES = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)

@@ -19,7 +19,7 @@ from ppcn.photos.metadata import (
     insert_into_tiff,
     insert_into_webp,
 )
-from ppcn.photos.stored import OpenPhoto
+from ppcn.photos.stored_photo import OpenPhoto
 
 Subsampling = Literal["auto", "4:4:4", "4:2:0"]
 Content = Literal["transparency", "16 bits", "EXIF", "XMP"]

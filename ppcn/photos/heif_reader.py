@@ -10,7 +10,7 @@ from ppcn.errors import UserError
 from ppcn.photos.color import is_srgb_nclx
 from ppcn.photos.exif import EXIF_MARK
 from ppcn.photos.metadata import Metadata
-from ppcn.photos.stored import Stored
+from ppcn.photos.stored_photo import Stored
 
 if TYPE_CHECKING:
     from pillow_heif import HeifFile

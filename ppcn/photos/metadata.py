@@ -15,7 +15,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from ppcn.errors import UserError
-from ppcn.photos.damage import DAMAGE
+from ppcn.photos.decode_errors import DAMAGE
 from ppcn.photos.exif import EXIF_MARK, OF_PIXELS, XMP_TAG, camera_of, corrected, entries_of
 
 XMP_MARK = b"http://ns.adobe.com/xap/1.0/\0"

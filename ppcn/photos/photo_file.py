@@ -17,8 +17,8 @@ from PIL import Image
 from ppcn.errors import UserError
 from ppcn.files.artifacts import replacing
 from ppcn.photos.color import LUMA_WEIGHTS, describes_other_rgb
-from ppcn.photos.damage import check_is_file, damaged, forbidden, unknown
 from ppcn.photos.decode import open_photo, upright_srgb
+from ppcn.photos.decode_errors import check_is_file, damaged, forbidden, unknown
 from ppcn.photos.exif import EXIF_MARK
 from ppcn.photos.formats import (
     BY_NAME,

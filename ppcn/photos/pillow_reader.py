@@ -10,11 +10,11 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from ppcn.errors import UserError
-from ppcn.photos.damage import DAMAGE
+from ppcn.photos.decode_errors import DAMAGE
 from ppcn.photos.exif import EXIF_MARK, orientation_of
 from ppcn.photos.formats import PILLOW_PLUGINS
 from ppcn.photos.metadata import Metadata
-from ppcn.photos.stored import Stored
+from ppcn.photos.stored_photo import Stored
 
 # Layouts of 16-bit TIFF that OpenCV reads right: grey from black or RGB, unsigned, channels
 # together, at most mirrored or upside down.

@@ -10,7 +10,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ppcn.registration.gates import Rejection
 from ppcn.registration.geometry import (
     Array,
     inside,
@@ -19,6 +18,7 @@ from ppcn.registration.geometry import (
     square_centres,
     transform_points,
 )
+from ppcn.registration.pair_gates import Rejection
 
 # Phone px between the exact points of a source map.
 NODE = 8

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from ppcn.params import Align
 from ppcn.photos.color import luminance
 from ppcn.photos.decode import Photo
-from ppcn.registration import gates
+from ppcn.registration import pair_gates
 from ppcn.registration.alignment import Alignment, common_crop
 from ppcn.registration.flow import agreement_map, refine
 from ppcn.registration.geometry import Array, size_of
@@ -54,39 +54,41 @@ def examine_pair(phone: Photo, reference: Photo, params: Align) -> tuple[Alignme
     """Like `align_pair`; also returns what the alignment was accepted or rejected by."""
     sizes = (size_of(phone), size_of(reference))
     alignment = Alignment(*sizes)
-    if rejection := gates.check_sizes(*sizes):
+    if rejection := pair_gates.check_sizes(*sizes):
         nothing = Evidence(np.zeros((0, 2)), np.zeros((0, 2)), np.zeros(0, bool))
         return alignment.reject(rejection), nothing
     greys = (luminance(phone), luminance(reference))
     kpts_phone, kpts_reference = match_keypoints(*greys, params)
     alignment = replace(alignment, matches=len(kpts_phone))
     evidence = Evidence(kpts_phone, kpts_reference, np.zeros(len(kpts_phone), bool))
-    if rejection := gates.check_matches(len(kpts_phone), params):
+    if rejection := pair_gates.check_matches(len(kpts_phone), params):
         return alignment.reject(rejection), evidence
     homography, inlier = estimate_homography(kpts_phone, kpts_reference, params)
     alignment = replace(alignment, inliers=int(inlier.sum()))
     evidence = replace(evidence, inlier=inlier)
-    if rejection := gates.check_inliers(alignment.inliers, len(kpts_phone), params):
+    if rejection := pair_gates.check_inliers(alignment.inliers, len(kpts_phone), params):
         return alignment.reject(rejection), evidence
     lens = fit_lens(homography, kpts_phone, kpts_reference, inlier, sizes[0])
     alignment = replace(alignment, homography=lens.homography)
-    if rejection := gates.check_homography(lens.homography, kpts_phone[inlier], sizes[0], params):
+    if rejection := pair_gates.check_homography(
+        lens.homography, kpts_phone[inlier], sizes[0], params
+    ):
         return alignment.reject(rejection), evidence
     alignment = refine(*greys, alignment, lens, params)
     alignment = replace(alignment, crop=common_crop(alignment))
-    if rejection := gates.check_overlap(alignment.overlap(), params):
+    if rejection := pair_gates.check_overlap(alignment.overlap(), params):
         return alignment.reject(rejection), evidence
     agreement, cell = agreement_map(*greys, alignment)
     evidence = replace(evidence, agreement=agreement, cell=cell)
     alignment = _measured(alignment, evidence)
-    if rejection := gates.check_agreement(alignment.agreement, params):
+    if rejection := pair_gates.check_agreement(alignment.agreement, params):
         return alignment.reject(rejection), evidence
     return alignment, evidence
 
 
 def _measured(alignment: Alignment, evidence: Evidence) -> Alignment:
     """A whole alignment with its agreement and the residual of its inliers."""
-    share = gates.agreement_share(evidence.agreement)
+    share = pair_gates.agreement_share(evidence.agreement)
     error = np.linalg.norm(
         alignment.to_reference(evidence.kpts_phone) - evidence.kpts_reference, axis=1
     )

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppcn.dataset.extract import Window
-from ppcn.dataset.gates import Outcome
+from ppcn.dataset.window_gates import Outcome
 from ppcn.photos.decode import Photo
 from ppcn.registration.alignment import Alignment
-from ppcn.registration.gates import AGREES
 from ppcn.registration.geometry import (
     Array,
     inside,
@@ -20,6 +19,7 @@ from ppcn.registration.geometry import (
     square_centres,
     transform_points,
 )
+from ppcn.registration.pair_gates import AGREES
 from ppcn.registration.register import Evidence
 from ppcn.report.drawing import (
     BLACK,

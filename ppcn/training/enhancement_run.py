@@ -11,9 +11,9 @@ from ppcn.files.artifacts import provenance
 from ppcn.networks.ppcn import Teacher
 from ppcn.networks.vgg import load_vgg
 from ppcn.params import EnhancerTraining, Params, Recipe
+from ppcn.training.base_run import RunConfig, Task, Watch, train_to_files
 from ppcn.training.batches import PatchSource
 from ppcn.training.objective import EnhancementObjective
-from ppcn.training.run import RunConfig, Task, Watch, train_to_files
 from ppcn.training.train_state import Row
 from ppcn.training.validation import validation_patches
 

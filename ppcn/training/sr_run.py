@@ -7,9 +7,9 @@ from ppcn.dataset.sr_set import open_crops, read_photos
 from ppcn.files.artifacts import provenance
 from ppcn.networks import NETWORKS
 from ppcn.params import Params, SRLoss, SRTraining
+from ppcn.training.base_run import RunConfig, Task, Watch, train_to_files
 from ppcn.training.batches import CropSource
 from ppcn.training.objective import SRObjective
-from ppcn.training.run import RunConfig, Task, Watch, train_to_files
 from ppcn.training.train_state import Row
 from ppcn.training.validation import validation_photos
 

@@ -8,7 +8,7 @@ from ppcn.dataset.alignment_set import create_alignments, open_alignments
 from ppcn.dataset.pairs import Pair, photo_digest
 from ppcn.errors import UserError
 from ppcn.registration.alignment import Alignment
-from ppcn.registration.gates import Rejection, RejectionReason
+from ppcn.registration.pair_gates import Rejection, RejectionReason
 
 
 def test_alignments_survive_writing(tmp_path: Path) -> None:

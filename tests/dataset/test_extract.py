@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from ppcn.dataset.extract import correlation, cut_patches, warp_to_phone
-from ppcn.dataset.gates import MEANING, Outcome
 from ppcn.dataset.patch_set import PatchWriter, open_patches
 from ppcn.dataset.splits import TEST, TRAIN, VALIDATION, assign_splits
+from ppcn.dataset.window_gates import MEANING, Outcome
 from ppcn.errors import UserError
 from ppcn.files.artifacts import create_hdf5
 from ppcn.params import Params, Patches, Split

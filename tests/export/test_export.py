@@ -13,7 +13,7 @@ from conftest import make_network, refusal, run_apart, textured
 
 from ppcn.errors import UserError
 from ppcn.export import FORMATS, FormatName, export
-from ppcn.export.plain import with_plain_norms
+from ppcn.export.plain_operators import with_plain_norms
 from ppcn.networks import NETWORKS
 
 FACTS = {"network": "ppcn_student", "cameras": ["Apple iPhone 3GS"]}

@@ -11,8 +11,8 @@ from PIL import Image
 import ppcn
 from ppcn.errors import UserError
 from ppcn.evaluation.protocols import run_network, run_upscaler
+from ppcn.inference.photo_rows import ArrayRows
 from ppcn.inference.predictor import Enlarged, Predictor
-from ppcn.inference.rows import ArrayRows
 from ppcn.photos.decode import read_photo
 from ppcn.photos.formats import EncodeOptions
 from ppcn.photos.photo_file import PhotoFile

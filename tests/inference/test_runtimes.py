@@ -13,7 +13,7 @@ from conftest import ROOT, make_network, refusal, run, textured
 
 from ppcn.errors import UserError
 from ppcn.evaluation.timing import Subject, run_subject
-from ppcn.inference.rows import ArrayRows
+from ppcn.inference.photo_rows import ArrayRows
 from ppcn.inference.runtimes import RUNTIMES, Precision, RuntimeName, make_runtime
 from ppcn.inference.tiled import Tiled
 

@@ -8,11 +8,11 @@ import torch
 from conftest import make_network, textured
 from torch import nn
 
+import ppcn.inference.tile_grid
 import ppcn.inference.tiled
-import ppcn.inference.tiles
-from ppcn.inference.rows import ArrayRows
+from ppcn.inference.photo_rows import ArrayRows
+from ppcn.inference.tile_grid import choose_tiles, cut
 from ppcn.inference.tiled import Report, Tiled
-from ppcn.inference.tiles import choose_tiles, cut
 from ppcn.networks import NETWORKS
 from ppcn.networks.devices import choose_device, place
 from ppcn.networks.layers import PhotoMean
@@ -60,7 +60,7 @@ def test_tiles_give_what_the_whole_photo_gives(
         whole = network(x.float().to(choose_device()))[0].permute(1, 2, 0).cpu()
     tiled = Tiled(network, memory)
     monkeypatch.setattr(ppcn.inference.tiled, "STRIP_BYTES", pixels * tiled.bytes_per_pixel)
-    monkeypatch.setattr(ppcn.inference.tiles, "STRIP_RADII", 2)
+    monkeypatch.setattr(ppcn.inference.tile_grid, "STRIP_RADII", 2)
     tiled._memory = max(memory, pixels * tiled.bytes_per_pixel)
     done = []
     result = whole_of(tiled, photo, lambda count, total: done.append((count, total)))

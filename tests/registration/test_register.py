@@ -6,8 +6,8 @@ import pytest
 
 from ppcn.params import Align, Params
 from ppcn.photos.decode import read_photo
-from ppcn.registration.gates import RejectionReason
 from ppcn.registration.geometry import low_pass, transform_points
+from ppcn.registration.pair_gates import RejectionReason
 from ppcn.registration.register import align_pair, examine_pair
 
 WARP = np.array([[1.21, 0.03, 40.0], [-0.02, 1.19, 25.0], [1e-5, -2e-5, 1.0]])

@@ -9,11 +9,11 @@ import pytest
 from numpy.typing import NDArray
 
 from ppcn.dataset.extract import Window
-from ppcn.dataset.gates import Outcome
+from ppcn.dataset.window_gates import Outcome
 from ppcn.photos.decode import Photo
 from ppcn.registration.alignment import Alignment
-from ppcn.registration.gates import Rejection, RejectionReason
 from ppcn.registration.geometry import size_of, transform_points
+from ppcn.registration.pair_gates import Rejection, RejectionReason
 from ppcn.registration.register import Evidence
 from ppcn.report.drawing import Key, framed, ramp, round_length, shades, swatch
 from ppcn.report.pair_overview import OUTCOME_COLOURS, explanation, quick_look

@@ -10,7 +10,7 @@ import typer
 from pipeline.cli.options import check_outputs
 from pipeline.cli.progress import Report, showing
 from ppcn.params import Params
-from ppcn.training.run import RunConfig, Watch
+from ppcn.training.base_run import RunConfig, Watch
 from ppcn.training.train_state import Row
 
 Config = TypeVar("Config", bound=RunConfig)

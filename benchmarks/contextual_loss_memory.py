@@ -1,6 +1,6 @@
 """Peak memory of the contextual loss and its gradient, beside the plain formula without chunks.
 
-Usage: python benchmarks/contextual_memory.py
+Usage: python benchmarks/contextual_loss_memory.py
 
 Each size runs in a process of its own; the figure is the peak above what importing torch takes.
 """

@@ -12,7 +12,7 @@ from ppcn.inference.graph_passes.valid_rows import without_rows_around
 from ppcn.inference.receptive_field import ReceptiveFieldProbe
 from ppcn.inference.runtimes import Run, Runtime
 from ppcn.inference.segments import PHOTO, Chain, Segment, Shape, Statistic
-from ppcn.inference.tiles import Grid
+from ppcn.inference.tile_grid import Grid
 
 Shapes = Mapping[str, Shape]
 """The shape of every map of a photo, by its name."""
