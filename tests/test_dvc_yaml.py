@@ -22,7 +22,7 @@ NO_DEPENDENCIES = [
     ROOT / name
     for name in ("pipeline/cli", "ppcn/errors.py", "ppcn/files", "ppcn/machine.py", "ppcn/params")
 ]
-MOST = 8
+MOST = 7
 
 
 def code(stage: str) -> list[Path]:

@@ -18,7 +18,7 @@ from pipeline.cli.options import (
 )
 from pipeline.cli.processes import Cluster, Workers, process_count
 from pipeline.cli.progress import showing
-from ppcn.dataset.alignment_set import open_alignments
+from ppcn.dataset.aligned_pairs import open_aligned_pairs
 from ppcn.dataset.pairs import Pair, memory_of
 from ppcn.dataset.patch_set import camera_models
 from ppcn.dataset.splits import assign_splits
@@ -112,7 +112,7 @@ def _accepted_pairs(aligned: Path, root: Path, reference: str | None) -> tuple[s
     Raises:
         UserError: the better camera is not the one that was named.
     """
-    with open_alignments(aligned) as alignments:
+    with open_aligned_pairs(aligned) as alignments:
         stored = alignments.reference
         if reference not in (None, stored):
             raise UserError(f"{aligned}: its reference is {stored}, not {reference}")

@@ -15,13 +15,13 @@ from typing import Any
 import h5py
 import numpy as np
 
-from ppcn.dataset.pairs import Pair, photo_digest
-from ppcn.errors import FileError, FileKind, UserError
+from ppcn.dataset.aligned_pairs import OK, AlignedPairs
+from ppcn.dataset.pairs import Pair
+from ppcn.errors import FileKind
 from ppcn.files.artifacts import create_hdf5, open_hdf5
 from ppcn.registration.alignment import Alignment
 from ppcn.registration.pair_gates import Rejection, RejectionReason
 
-OK = "ok"
 NUMBERS = ("matches", "inliers", "residual_px", "agreement", "step")
 
 
@@ -79,17 +79,8 @@ def create_alignments(
         yield AlignmentWriter(file, root)
 
 
-class AlignmentSet:
-    """An open file of alignments, by stem in sorted order."""
-
-    def __init__(self, path: Path, file: h5py.File) -> None:
-        self.path = path
-        self._file = file
-
-    @property
-    def reference(self) -> str:
-        """Folder name of the better camera."""
-        return str(self._file.attrs["reference"])
+class AlignmentSet(AlignedPairs):
+    """An open file of alignments: the pairs and their geometry."""
 
     @cached_property
     def rejections(self) -> dict[str, Rejection | None]:
@@ -98,11 +89,6 @@ class AlignmentSet:
             return {stem: _rejection(group) for stem, group in self._file.items()}
         except (KeyError, AttributeError):
             raise self._foreign() from None
-
-    @property
-    def aligned(self) -> list[str]:
-        """Stems of the pairs that may be used."""
-        return [stem for stem, rejection in self.rejections.items() if rejection is None]
 
     def __getitem__(self, stem: str) -> Alignment:
         """The alignment of one pair."""
@@ -117,47 +103,6 @@ class AlignmentSet:
             return Alignment(rejection=_rejection(group), **values)
         except (KeyError, AttributeError):
             raise self._foreign() from None
-
-    def pair(self, stem: str, root: Path) -> Pair:
-        """The photos of one pair, under the folder of photo folders.
-
-        They need not be the ones that were aligned; `unchanged_pair` makes sure of that.
-        """
-        files = (root / str(self._file[stem].attrs[name]) for name in ("phone_file", "dslr_file"))
-        return Pair(stem, *files)
-
-    def digests(self, stem: str) -> list[str]:
-        """The SHA-256 of the photos that were aligned: the phone's and the reference camera's."""
-        return [str(digest) for digest in self._file[stem].attrs["sha256"]]
-
-    def unchanged_pair(self, stem: str, root: Path) -> Pair:
-        """The photos of one pair, which are the ones that were aligned.
-
-        Raises:
-            UserError: a photo cannot be read, or was changed since.
-        """
-        pair = self.pair(stem, root)
-        for path, digest in zip(pair.photos, self.digests(stem), strict=True):
-            _check_unchanged(path, digest)
-        return pair
-
-    def phone_photo(self, stem: str, root: Path) -> Path:
-        """The phone's photo of one pair, which is the one that was aligned.
-
-        Raises:
-            UserError: it cannot be read, or was changed since.
-        """
-        path = self.pair(stem, root).phone
-        _check_unchanged(path, self.digests(stem)[0])
-        return path
-
-    def _foreign(self) -> FileError:
-        return FileError(self.path, FileKind.ALIGNMENTS, "not an alignment file")
-
-
-def _check_unchanged(path: Path, digest: str) -> None:
-    if photo_digest(path) != digest:
-        raise UserError(f"{path}: changed since it was aligned; align it again")
 
 
 def _rejection(group: h5py.Group) -> Rejection | None:

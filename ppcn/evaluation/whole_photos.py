@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ppcn.dataset.alignment_set import open_alignments
+from ppcn.dataset.aligned_pairs import open_aligned_pairs
 from ppcn.dataset.patch_set import PatchSet
 from ppcn.dataset.splits import TEST
-from ppcn.errors import FileError, FileKind, UserError
+from ppcn.errors import FileError, FileKind
 
 
 def stems_of_test(patches: PatchSet) -> list[str]:
@@ -33,23 +33,20 @@ def whole_photos(patches: PatchSet, aligned: Path, root: Path) -> dict[str, Path
         file, such as DPED's released patches.
 
     Raises:
-        UserError: a photo is not there, or the alignments know only some of the pairs.
+        UserError: a photo is not there or not the one that was aligned, or the alignments know
+            only some of the pairs.
     """
     stems = stems_of_test(patches)
     if not _have_places(patches):
         return {}
-    with open_alignments(aligned) as alignments:
-        unknown = sorted(set(stems) - set(alignments.aligned))
+    with open_aligned_pairs(aligned) as pairs:
+        unknown = sorted(set(stems) - set(pairs.aligned))
         if len(unknown) == len(stems):
             return {}
         if unknown:
             problem = f"does not know {unknown[0]}, of which {patches.path} has test patches"
             raise FileError(aligned, FileKind.ALIGNMENTS, problem)
-        photos = {stem: alignments.pair(stem, root).phone for stem in stems}
-    for stem, path in photos.items():
-        if not path.is_file():
-            raise UserError(f"{path}: the test photo {stem} is not there; put it back")
-    return photos
+        return {stem: pairs.phone_photo(stem, root) for stem in stems}
 
 
 def _have_places(patches: PatchSet) -> bool:

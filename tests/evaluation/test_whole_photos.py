@@ -1,6 +1,7 @@
 """Test photos are those that the alignment file names, whatever they are called."""
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -71,10 +72,12 @@ def test_a_missing_test_photo_is_refused_before_anything_is_scored(folder: Path)
     elsewhere = photo.rename(folder / "0.png")
     try:
         scored = ("evaluate", "--phone=phone", "--metrics=late.json")
-        assert "my/phone/0.png: the test photo 1 is not there" in refusal(folder, *scored)
+        assert "my/phone/0.png: cannot be read" in refusal(folder, *scored)
         assert not (folder / "late.json").exists()
+        shutil.copy(folder / "my/phone/1.png", photo)
+        assert "my/phone/0.png: changed since it was aligned" in refusal(folder, *scored)
     finally:
-        elsewhere.rename(photo)
+        elsewhere.replace(photo)
 
 
 def test_every_test_photo_of_a_patch_set_is_named(folder: Path) -> None:
@@ -82,7 +85,7 @@ def test_every_test_photo_of_a_patch_set_is_named(folder: Path) -> None:
         photos = whole_photos(cut, folder / "data/aligned/phone.h5", folder / "my")
         assert photos == {"1": folder / "my/phone/0.png"}
         other = folder / "data/other"
-        with pytest.raises(UserError, match=r"other/phone/0\.png: the test photo 1 is not there"):
+        with pytest.raises(UserError, match=r"other/phone/0\.png: cannot be read"):
             whole_photos(cut, folder / "data/aligned/phone.h5", other)
 
 
