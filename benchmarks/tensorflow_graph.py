@@ -24,7 +24,7 @@ from torch import nn
 from pipeline.__main__ import ALLOCATOR
 from ppcn.errors import UserError
 from ppcn.evaluation.complexity import describe_machine
-from ppcn.evaluation.timing import CPU, run_subject
+from ppcn.evaluation.timing import CPU, run_tiled
 from ppcn.inference.runtimes import RuntimeName, make_runtime
 from ppcn.inference.tiled import Tiled
 from ppcn.networks import NETWORKS
@@ -50,7 +50,7 @@ def main(runs: Annotated[int, typer.Option(min=TURNS, help="Runs that count.")] 
     photo = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     calls: dict[tuple[str, str], Call] = {}
     for name in NAMES:
-        network = _trained(name)
+        network = _load_network(name)
         calls["TensorFlow", name] = _tensorflow(tf, name, network, photo)
         expected = calls["TensorFlow", name]()
         for runtime in RUNTIMES:
@@ -66,8 +66,8 @@ def main(runs: Annotated[int, typer.Option(min=TURNS, help="Runs that count.")] 
     Console().print(table)
 
 
-def _trained(name: str) -> nn.Module:
-    """With the weights that ship, or such as give a picture."""
+def _load_network(name: str) -> nn.Module:
+    """A network with the weights that come with the package, or such as give a picture."""
     if name in ("ppcn_student", "ppcn_teacher"):
         return load_weights(find_weights(name))[0]
     torch.manual_seed(0)
@@ -88,7 +88,7 @@ def _time(calls: dict[tuple[str, str], Call], runs: int) -> dict[tuple[str, str]
 
 def _ours(network: nn.Module, runtime: RuntimeName, photo: np.ndarray) -> Call:
     try:
-        run = run_subject(Tiled(network, None, make_runtime(runtime, device=CPU)))
+        run = run_tiled(Tiled(network, None, make_runtime(runtime, device=CPU)))
     except UserError as error:
         sys.exit(f"error: {error}")
     return lambda: run(photo)

@@ -11,7 +11,7 @@ from ppcn.errors import UserError
 from ppcn.evaluation.complexity import BASELINE, count_parameters, describe_machine, macs_per_pixel
 from ppcn.evaluation.metrics import pirm_scores
 from ppcn.evaluation.protocols import score_enhancement
-from ppcn.evaluation.timing import Report, Subject, describe_runtimes, run_subject, time_subjects
+from ppcn.evaluation.timing import Report, Subject, describe_runtimes, run_tiled, time_subjects
 from ppcn.inference.runtimes import RUNTIMES, Precision, RuntimeName, make_runtime
 from ppcn.networks import NETWORKS
 from ppcn.photos.decode import Photo
@@ -125,7 +125,7 @@ def add_scores(
         pairs: photos of the phone and of the better camera, (H, W, 3) uint8.
     """
     scored = [(s, row) for s, row in zip(subjects, rows, strict=True) if is_scored(s)]
-    methods = {str(number): run_subject(s.load()) for number, (s, _) in enumerate(scored)}
+    methods = {str(number): run_tiled(s.load()) for number, (s, _) in enumerate(scored)}
     results = score_enhancement(methods, pairs)
     for number, (_, row) in enumerate(scored):
         psnr, ms_ssim = (results[str(number)][name] for name in ("psnr", "ms_ssim"))

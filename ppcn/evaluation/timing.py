@@ -74,7 +74,7 @@ class Subject:
         return ArrayRows(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
 
 
-def run_subject(tiled: Tiled) -> Callable[[NDArray[np.uint8]], NDArray[np.float64]]:
+def run_tiled(tiled: Tiled) -> Callable[[NDArray[np.uint8]], NDArray[np.float64]]:
     """Turn a network into a function from (H, W, 3) uint8 to (H, W, 3) float64, unclipped."""
 
     def run(photo: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from ppcn.inference.tile_grid import GROUP, power_of_two
 
 # Sides of the photo on which radii are measured, the long one more than twice any radius, px.
 LONG, NARROW = 256, 8
-# Where it holds no numbers.
+# Pixels of the long side that are made NaN.
 SPOILT = slice(LONG // 2, LONG // 2 + GROUP)
 
 

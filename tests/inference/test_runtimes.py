@@ -11,8 +11,12 @@ import pytest
 import torch
 from conftest import ROOT, make_network, refusal, run, textured
 
+from ppcn.dataset.patch_set import Patch, PatchWriter
+from ppcn.dataset.splits import TRAIN, VALIDATION
 from ppcn.errors import UserError
-from ppcn.evaluation.timing import Subject, run_subject
+from ppcn.evaluation.timing import Subject, run_tiled
+from ppcn.files.artifacts import create_hdf5
+from ppcn.inference.calibration import PATCHES, read_calibration
 from ppcn.inference.photo_rows import ArrayRows
 from ppcn.inference.runtimes import RUNTIMES, Precision, RuntimeName, make_runtime
 from ppcn.inference.tiled import Tiled
@@ -30,7 +34,7 @@ def expected(name: str, pixels: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("runtime", OTHERS)
 @pytest.mark.parametrize("name", NAMES)
 def test_whole_photos(name: str, runtime: RuntimeName) -> None:
-    compute = run_subject(Tiled(make_network(name), 2**40, make_runtime(runtime)))
+    compute = run_tiled(Tiled(make_network(name), 2**40, make_runtime(runtime)))
     for size in ((48, 64), (51, 66)):
         pixels = textured(*size)
         assert np.abs(compute(pixels) - expected(name, pixels)).max() <= 1e-5
@@ -45,7 +49,7 @@ def test_tiles(name: str, runtime: RuntimeName) -> None:
     tiled = Tiled(make_network(name), 1, make_runtime(runtime))
     pixels = textured(51, 150)
     assert len(list(tiled.tiles(ArrayRows(pixels)))) > 1
-    assert np.abs(run_subject(tiled)(pixels) - expected(name, pixels)).max() <= 1e-5
+    assert np.abs(run_tiled(tiled)(pixels) - expected(name, pixels)).max() <= 1e-5
 
 
 def has_bfloat16(runtime: RuntimeName) -> bool:
@@ -55,9 +59,7 @@ def has_bfloat16(runtime: RuntimeName) -> bool:
 @pytest.mark.parametrize("runtime", OTHERS)
 def test_exact_is_exact(runtime: RuntimeName) -> None:
     pixels = textured(300, 400)
-    compute = run_subject(
-        Tiled(make_network("ppcn_student"), 2**40, make_runtime(runtime, "exact"))
-    )
+    compute = run_tiled(Tiled(make_network("ppcn_student"), 2**40, make_runtime(runtime, "exact")))
     assert np.abs(compute(pixels) - expected("ppcn_student", pixels)).max() <= 2e-6
 
 
@@ -65,7 +67,7 @@ def test_exact_is_exact(runtime: RuntimeName) -> None:
 def test_openvino_reads_every_depth(kind: type) -> None:
     pixels = textured(48, 64)
     deep = pixels if kind is np.uint8 else (pixels / 255 * (65535 if kind is np.uint16 else 1))
-    compute = run_subject(Tiled(make_network("ppcn_student"), 2**40, make_runtime("openvino")))
+    compute = run_tiled(Tiled(make_network("ppcn_student"), 2**40, make_runtime("openvino")))
     apart = np.abs(compute(deep.astype(kind)) - expected("ppcn_student", pixels))
     assert apart.max() <= 1e-5
 
@@ -75,7 +77,7 @@ def test_bfloat16_stays_near(runtime: RuntimeName) -> None:
     if not has_bfloat16(runtime):
         pytest.skip("this processor does not compute in bfloat16")
     pixels = textured(64, 64)
-    compute = run_subject(
+    compute = run_tiled(
         Tiled(make_network("ppcn_student"), 2**40, make_runtime(runtime, "bfloat16"))
     )
     apart = np.abs(compute(pixels) - expected("ppcn_student", pixels))
@@ -86,11 +88,25 @@ def test_bfloat16_stays_near(runtime: RuntimeName) -> None:
 def test_int8_loses_little_where_it_was_calibrated(caplog: pytest.LogCaptureFixture) -> None:
     patches = np.stack([textured(64, 64, seed) for seed in range(8)])
     runtime = make_runtime("openvino", "int8")
-    compute = run_subject(Tiled(make_network("srcnn"), 2**40, runtime, patches))
+    compute = run_tiled(Tiled(make_network("srcnn"), 2**40, runtime, patches))
     pixels = textured(64, 64, seed=9)
     error = np.square(compute(pixels) - expected("srcnn", pixels)).mean()
     assert 1e-9 < error < 1e-3
     assert not caplog.records
+
+
+def test_calibration_patches_are_the_phones_and_spread_over_training(tmp_path: Path) -> None:
+    with create_hdf5(tmp_path / "p.h5", {}) as file:
+        writer = PatchWriter(file, ["a"], 4)
+        for number in range(150):
+            phone = np.full((4, 4, 3), number, np.uint8)
+            split = TRAIN if number % 3 else VALIDATION
+            writer.add(0, split, [Patch(phone, phone + 100, (0, 0), (0, 0), 0, 1)])
+    patches = read_calibration(tmp_path / "p.h5")
+    assert patches.shape == (PATCHES, 4, 4, 3)
+    numbers = patches[:, 0, 0, 0].tolist()
+    assert numbers == sorted(set(numbers))
+    assert all(number % 3 for number in numbers)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +153,7 @@ def test_times_are_of_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert make_runtime("torch").device == nowhere
     subject = Subject("ppcn_student", None, "torch", "float32")
     pixels = textured(24, 32)
-    assert np.isfinite(run_subject(subject.load())(pixels)).all()
+    assert np.isfinite(run_tiled(subject.load())(pixels)).all()
 
 
 def test_bfloat16_is_refused_where_the_processor_lacks_it(monkeypatch: pytest.MonkeyPatch) -> None:
