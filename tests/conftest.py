@@ -4,10 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Collection, Iterable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,6 +71,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def reference() -> Path:
     return REFERENCE
+
+
+def mostly_slow(names: Iterable[str], quick: Collection[str]) -> list[Any]:
+    """Values of a parameter, of which a few stand for the others in the quick tests."""
+    return [n if n in quick else pytest.param(n, marks=pytest.mark.slow) for n in names]
 
 
 def make_network(name: str) -> nn.Module:

@@ -39,7 +39,7 @@ STEPS = {"paper": 50, "code": 15}
 TWO = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2")
 
 # One worker runs them all, in the one folder.
-pytestmark = pytest.mark.xdist_group("trainer")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("trainer")]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from conftest import make_network, refusal, run_apart, textured
+from conftest import make_network, mostly_slow, refusal, run_apart, textured
 
 from ppcn.errors import UserError
 from ppcn.export import FORMATS, FormatName, export
@@ -25,14 +25,16 @@ HEAVY: dict[FormatName, str] = {
 }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", mostly_slow(NETWORKS, ["ppcn_student"]))
 def test_onnx_of_every_network(name: str, tmp_path: Path) -> None:
     out = tmp_path / "m.onnx"
     checked = export(make_network(name), {"network": name}, "onnx", out, SIZE)
     assert checked.difference is not None and checked.difference < 1e-5
 
 
-@pytest.mark.parametrize("name", [name for name in NETWORKS if not name.startswith("mux")])
+@pytest.mark.parametrize(
+    "name", mostly_slow([n for n in NETWORKS if not n.startswith("mux")], ["ppcn_student"])
+)
 def test_openvino_of_every_network(name: str, tmp_path: Path) -> None:
     out = tmp_path / "m.xml"
     checked = export(make_network(name), {"network": name}, "openvino", out, SIZE)
@@ -52,6 +54,7 @@ def test_every_format_is_a_row_and_a_module() -> None:
     assert all(importlib.util.find_spec(f"ppcn.export.to_{name}") for name in FORMATS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HEAVY)
 def test_heavy_converters(name: FormatName, tmp_path: Path) -> None:
     if importlib.util.find_spec(HEAVY[name]) is None:
@@ -101,6 +104,7 @@ def test_plain_norms_compute_the_same() -> None:
     assert torch.allclose(with_plain_norms(network)(x), network(x), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_command(tmp_path: Path, weights: Path) -> None:
     command = ("export", "--weights", weights, "--format")
     done = run_apart(tmp_path, *command, "onnx", "--out", "new/m.onnx")

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, make_network, refusal, run, textured
+from conftest import ROOT, make_network, mostly_slow, refusal, run, textured
 
 from ppcn.dataset.patch_set import Patch, PatchWriter
 from ppcn.dataset.splits import TRAIN, VALIDATION
@@ -32,7 +32,7 @@ def expected(name: str, pixels: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("runtime", OTHERS)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", mostly_slow(NAMES, ["ppcn_student"]))
 def test_whole_photos(name: str, runtime: RuntimeName) -> None:
     compute = run_tiled(Tiled(make_network(name), 2**40, make_runtime(runtime)))
     for size in ((48, 64), (51, 66)):
@@ -42,8 +42,12 @@ def test_whole_photos(name: str, runtime: RuntimeName) -> None:
 
 @pytest.mark.parametrize(
     ("name", "runtime"),
-    # The third takes too long to become ONNX.
-    [("ppcn_student", "openvino"), ("ppcn_student", "onnx"), ("mux_high_performance", "openvino")],
+    [
+        ("ppcn_student", "openvino"),
+        # Mux networks take too long to become ONNX.
+        pytest.param("ppcn_student", "onnx", marks=pytest.mark.slow),
+        pytest.param("mux_high_performance", "openvino", marks=pytest.mark.slow),
+    ],
 )
 def test_tiles(name: str, runtime: RuntimeName) -> None:
     tiled = Tiled(make_network(name), 1, make_runtime(runtime))
@@ -56,6 +60,7 @@ def has_bfloat16(runtime: RuntimeName) -> bool:
     return make_runtime(runtime).has_bfloat16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", OTHERS)
 def test_exact_is_exact(runtime: RuntimeName) -> None:
     pixels = textured(300, 400)
@@ -85,6 +90,7 @@ def test_bfloat16_stays_near(runtime: RuntimeName) -> None:
     assert apart.mean() < 0.01
 
 
+@pytest.mark.slow
 def test_int8_loses_little_where_it_was_calibrated(caplog: pytest.LogCaptureFixture) -> None:
     patches = np.stack([textured(64, 64, seed) for seed in range(8)])
     runtime = make_runtime("openvino", "int8")

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from conftest import make_network, textured
+from conftest import make_network, mostly_slow, textured
 from torch import nn
 
 import ppcn.inference.tile_grid
@@ -44,8 +44,12 @@ def rounded_over(result: torch.Tensor, exact: torch.Tensor) -> float:
     return 255 * (result.double().clamp(0, 1) - exact.clamp(0, 1)).abs().mean().item()
 
 
+# One network each of those that enhance, shuffle pixels, sharpen and enlarge.
+QUICK = ("ppcn_student", "mux_high_performance", "ppcn_sr", "fsrcnn")
+
+
 @pytest.mark.parametrize("memory", [1, 2**40], ids=["in tiles", "maps kept"])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", mostly_slow(NETWORKS, QUICK))
 @pytest.mark.parametrize(
     ("size", "pixels"), [((70, 90), 40**2), ((3, 500), 600), ((301, 5), 600)], ids=str
 )

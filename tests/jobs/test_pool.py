@@ -140,7 +140,7 @@ def dask_cluster() -> Iterator[Any]:
         yield cluster
 
 
-@pytest.fixture(params=["local", "cluster"])
+@pytest.fixture(params=["local", pytest.param("cluster", marks=pytest.mark.slow)])
 def parallel(request: pytest.FixtureRequest) -> dict[str, Any]:
     """Arguments of run_in_order for more than one process."""
     if request.param == "local":
@@ -260,6 +260,7 @@ def test_no_worker_outlives_the_command(number: int, status: int, tmp_path: Path
     wait_until(lambda: not any(map(alive, pids(tmp_path))))
 
 
+@pytest.mark.slow
 def test_the_scheduler_forgets_what_was_yielded(dask_cluster: Any, tmp_path: Path) -> None:
     known = dask_cluster.scheduler.tasks
     most = 0
@@ -269,12 +270,14 @@ def test_the_scheduler_forgets_what_was_yielded(dask_cluster: Any, tmp_path: Pat
     wait_until(lambda: not known)
 
 
+@pytest.mark.slow
 def test_a_scheduler_file_is_an_address(dask_cluster: Any, tmp_path: Path) -> None:
     file = tmp_path / "scheduler.json"
     file.write_text(f'{{"address": "{dask_cluster.scheduler_address}"}}')
     assert list(run_in_order(record, jobs(3, tmp_path), cluster=str(file))) == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_a_cluster_without_workers_is_rejected(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import fresh
+from conftest import fresh, mostly_slow
 from torch import nn
 from torch.export import Dim, export
 from torch.nn import functional as F
@@ -84,7 +84,7 @@ def test_bfloat16_gives_nearly_the_same(name: str) -> None:
         assert float((rounded.float() - exact).abs().mean()) < 0.02
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", mostly_slow(NETWORKS, ["ppcn_student", "ppcn_sr"]))
 def test_one_export_serves_every_size(name: str) -> None:
     network = fresh(name)
     sizes = {"x": {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}}
@@ -200,6 +200,7 @@ PUBLISHED = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.reference
 @pytest.mark.parametrize("name, file", PUBLISHED)
 def test_published_enhancers_reach_their_published_scores(

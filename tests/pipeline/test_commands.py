@@ -157,6 +157,7 @@ def test_patches_name_the_cameras_that_took_the_photos(rig: Path, folder: Path) 
         assert cut.cameras == {"phone": ["Apple iPhone 3GS"], "dslr": []}
 
 
+@pytest.mark.slow
 def test_align_and_patches_do_not_depend_on_the_number_of_workers(rig: Path, folder: Path) -> None:
     for workers in ("1", "2"):
         common = ["--phone", "iphone", "--root", str(rig), "--workers", workers]
@@ -196,6 +197,7 @@ def _kill_after(folder: Path, shards: int, *arguments: str) -> int:
     return len(list(scratch.glob("[!.]*.h5")))
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_where_it_was(rig: Path, folder: Path) -> None:
     common = ("--phone", "iphone", "--root", str(rig), "--metrics", "m.json", "--workers", "2")
     stages = {"align": ("align", *common), "patches": ("patches", *common, "--aligned", "whole.h5")}
@@ -556,6 +558,7 @@ def test_baselines_refuse_in_one_sentence(
     assert sentence in refusal(folder, *command)
 
 
+@pytest.mark.slow
 def test_the_benchmark_puts_srcnn_beside_the_weights(folder: Path) -> None:
     save_weights(folder / "s.safetensors", "ppcn_student", NETWORKS["ppcn_student"].make(), {})
     rng = np.random.default_rng(0)

@@ -99,6 +99,7 @@ def test_the_teacher_learns_nothing_from_the_student(objective_parts) -> None:
     assert all(parameter.grad is None for parameter in objective.discriminator.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("formula", ["paper", "code"])
 def test_the_discriminator_learns_to_tell_them_apart(objective_parts, formula: str) -> None:
     recipe, loss, vgg, x, y, random = objective_parts

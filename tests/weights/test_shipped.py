@@ -73,6 +73,7 @@ def unseen(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(patches)
 
 
+@pytest.mark.slow
 @pytest.mark.reference
 @pytest.mark.xdist_group("unseen")
 @pytest.mark.parametrize("name", ["ppcn_teacher", "ppcn_student"])
