@@ -24,9 +24,9 @@ from torch import nn
 from pipeline.__main__ import ALLOCATOR
 from ppcn.errors import UserError
 from ppcn.evaluation.complexity import describe_machine
-from ppcn.evaluation.timing import CPU, run_tiled
+from ppcn.evaluation.timing import CPU
 from ppcn.inference.runtimes import RuntimeName, make_runtime
-from ppcn.inference.tiled import Tiled
+from ppcn.inference.tiled import Tiled, run_tiled
 from ppcn.networks import NETWORKS
 from ppcn.weights import load_weights
 from ppcn.weights.shipped import find_weights

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from torch import nn
 
 from pipeline.cli.options import (
     AlignedFile,
@@ -18,12 +19,14 @@ from pipeline.cli.options import (
 from pipeline.cli.progress import counted, showing
 from ppcn.dataset.patch_set import PatchSet, open_patches
 from ppcn.dataset.splits import TEST
+from ppcn.evaluation.comparison import compare_patches, compare_photo
+from ppcn.evaluation.photo_protocol import score_photos
 from ppcn.evaluation.protocols import Enhance, do_nothing, run_network, score_enhancement
-from ppcn.evaluation.whole_photos import stems_of_test, whole_photos
+from ppcn.evaluation.whole_photos import held_out_photos, stems_of_test, whole_photos
 from ppcn.files.artifacts import provenance, write_json
+from ppcn.inference.tiled import Tiled, run_tiled
 from ppcn.networks.ppcn import Student, Teacher
 from ppcn.photos.decode import Photo, read_photo, write_photo
-from ppcn.report.comparison import compare_patches, compare_photo
 from ppcn.weights import load_network
 
 PHOTOS_DRAWN = 2
@@ -65,7 +68,11 @@ def evaluate(
     pictures: PicturesFolder = None,
     params_file: ParamsFile = None,
 ) -> None:
-    """Score the test photos' patches (protocol pirm2018) and draw before and after."""
+    """Score teacher and student on photos that training never saw.
+
+    Patches are scored one by one (protocol pirm2018), and whole photos as users get them, on the
+    windows that match the better camera's (protocol photo). Pictures show before and after.
+    """
     params = load_params(params_file)
     patches = patches or usual_patches(params, phone)
     aligned = aligned or Path(f"data/aligned/{phone}.h5")
@@ -73,18 +80,24 @@ def evaluate(
     student = student or Path(f"data/models/student/{phone}.safetensors")
     teacher_network, trained_on = load_network(teacher, Teacher)
     student_network, _ = load_network(student, Student)
-    methods = {"teacher": run_network(teacher_network), "student": run_network(student_network)}
+    networks = {"teacher": teacher_network, "student": student_network}
     with open_patches(patches) as cut:
-        photos = _photos_to_draw(cut, aligned, root or Path(params.data.root))
-        scores, gains = _score(methods, cut, f"evaluate {phone}")
+        photos = whole_photos(cut, aligned, root or Path(params.data.root))
+        if not photos:
+            typer.echo(f"{patches}: not cut from pairs of {aligned}; whole photos are not scored")
+        whole = _score_photos(networks, cut, photos, f"evaluate {phone}: photos")
+        methods = {name: run_network(network) for name, network in networks.items()}
+        scores, gains = _score(methods, cut, f"evaluate {phone}: patches")
         pairs = _pairs_to_draw(cut)
         test_photos = len(stems_of_test(cut))
     inputs = {"patches": patches, "teacher": teacher, "student": student}
     facts = {"test_photos": test_photos, **gains, "features": trained_on.get("features")}
+    facts |= {"photo": whole} if whole else {}
     metrics = metrics or Path(f"metrics/evaluate/{phone}.json")
     write_json(metrics, {**scores, **facts, **provenance(params.seed, inputs)})
     drawn = {name: methods[name] for name in ("student", "teacher")}
-    _draw(pictures or Path(f"data/pictures/{phone}"), drawn, pairs, photos)
+    shown = {stem: read_photo(photos[stem]) for stem in list(photos)[:PHOTOS_DRAWN]}
+    _draw(pictures or Path(f"data/pictures/{phone}"), drawn, pairs, shown)
     typer.echo(", ".join(f"{name} {gain:+.2f}" for name, gain in gains.items()))
 
 
@@ -100,12 +113,15 @@ def _score(
     return scores, {f"{name}_gain_db": scores[name]["psnr"] - base for name in methods}
 
 
-def _photos_to_draw(cut: PatchSet, aligned: Path, root: Path) -> dict[str, Photo]:
-    """The first of the test photos by stem; all of them are there."""
-    photos = whole_photos(cut, aligned, root)
+def _score_photos(
+    networks: Mapping[str, nn.Module], cut: PatchSet, photos: Mapping[str, Path], title: str
+) -> dict[str, Any] | None:
+    """Scores of whole photos; None where there are none."""
     if not photos:
-        typer.echo(f"{cut.path}: not cut from pairs of {aligned}; no whole photos are drawn")
-    return {stem: read_photo(photos[stem]) for stem in list(photos)[:PHOTOS_DRAWN]}
+        return None
+    methods = {name: run_tiled(Tiled(network)) for name, network in networks.items()}
+    with showing(title) as report:
+        return score_photos(methods, counted(held_out_photos(cut, photos), len(photos), report))
 
 
 def _pairs_to_draw(cut: PatchSet) -> list[tuple[Photo, Photo]]:

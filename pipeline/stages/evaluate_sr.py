@@ -8,11 +8,11 @@ import typer
 from pipeline.cli.options import ParamsFile, load_params
 from pipeline.cli.progress import counted, showing
 from ppcn.dataset.sr_set import count_photos, read_photos
+from ppcn.evaluation.comparison import compare_sr
 from ppcn.evaluation.protocols import bicubic, run_upscaler, score_sr
 from ppcn.files.artifacts import provenance, write_json
 from ppcn.networks.ppcn_sr import PPCNSR
 from ppcn.photos.decode import write_photo
-from ppcn.report.comparison import compare_sr
 from ppcn.weights import load_network
 
 

@@ -61,10 +61,13 @@ def report(
 
 def _enhancement(phone: str, metrics: Path, pictures: Path) -> Section:
     scores = read_json(metrics / f"evaluate/{phone}.json")
-    table = score_table("Enhancement", scores, ("do_nothing", "teacher", "student"))
+    methods = ("do_nothing", "teacher", "student")
+    tables = [score_table("Enhancement of patches", scores, methods)]
+    if "photo" in scores:
+        tables.append(score_table("Enhancement of whole photos", scores["photo"], methods))
     logs = {stage: metrics / stage / f"{phone}.csv" for stage in ("teacher", "student")}
     curves = curve_picture("Training, and PSNR on the validation photos", logs)
-    return Section(f"Enhancement: {phone}", [table, *_files(pictures / phone), curves])
+    return Section(f"Enhancement: {phone}", [*tables, *_files(pictures / phone), curves])
 
 
 def _pairs(phone: str, metrics: Path, quicklook: Path) -> Section:

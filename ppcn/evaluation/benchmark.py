@@ -11,8 +11,9 @@ from ppcn.errors import UserError
 from ppcn.evaluation.complexity import BASELINE, count_parameters, describe_machine, macs_per_pixel
 from ppcn.evaluation.metrics import pirm_scores
 from ppcn.evaluation.protocols import score_enhancement
-from ppcn.evaluation.timing import Report, Subject, describe_runtimes, run_tiled, time_subjects
+from ppcn.evaluation.timing import Report, Subject, describe_runtimes, time_subjects
 from ppcn.inference.runtimes import RUNTIMES, Precision, RuntimeName, make_runtime
+from ppcn.inference.tiled import run_tiled
 from ppcn.networks import NETWORKS
 from ppcn.photos.decode import Photo
 from ppcn.weights import load_weights

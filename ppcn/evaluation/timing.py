@@ -18,7 +18,7 @@ from torch import nn
 from ppcn.evaluation.complexity import BASELINE
 from ppcn.inference.photo_rows import ArrayRows
 from ppcn.inference.runtimes import RUNTIMES, Precision, RuntimeName, make_runtime
-from ppcn.inference.tiled import Tiled, assemble
+from ppcn.inference.tiled import Tiled
 from ppcn.networks import NETWORKS
 from ppcn.photos.resize import SCALE
 from ppcn.weights import load_weights
@@ -72,17 +72,6 @@ class Subject:
         scale = SCALE if NETWORKS[self.network].input == "lr" else 1
         shape = (-(-height // scale), -(-width // scale), 3)
         return ArrayRows(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
-
-
-def run_tiled(tiled: Tiled) -> Callable[[NDArray[np.uint8]], NDArray[np.float64]]:
-    """Turn a network into a function from (H, W, 3) uint8 to (H, W, 3) float64, unclipped."""
-
-    def run(photo: NDArray[np.uint8]) -> NDArray[np.float64]:
-        rows = ArrayRows(photo)
-        size = (rows.height * tiled.scale, rows.width * tiled.scale)
-        return assemble(tiled.tiles(rows), *size).astype(np.float64)
-
-    return run
 
 
 def time_subjects(

@@ -1,5 +1,6 @@
 """Which of the phone's photos test patches were cut from."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ from ppcn.dataset.aligned_pairs import open_aligned_pairs
 from ppcn.dataset.patch_set import PatchSet
 from ppcn.dataset.splits import TEST
 from ppcn.errors import FileError, FileKind
+from ppcn.evaluation.photo_protocol import HeldOutPhoto
+from ppcn.photos.decode import read_photo
 
 
 def stems_of_test(patches: PatchSet) -> list[str]:
@@ -47,6 +50,20 @@ def whole_photos(patches: PatchSet, aligned: Path, root: Path) -> dict[str, Path
             problem = f"does not know {unknown[0]}, of which {patches.path} has test patches"
             raise FileError(aligned, FileKind.ALIGNMENTS, problem)
         return {stem: pairs.phone_photo(stem, root) for stem in stems}
+
+
+def held_out_photos(patches: PatchSet, photos: Mapping[str, Path]) -> Iterator[HeldOutPhoto]:
+    """Test photos with the windows that the test patches were cut from, one photo at a time.
+
+    Args:
+        patches: the patch set.
+        photos: as from `whole_photos`.
+    """
+    rows = patches.of_split(TEST, "test")
+    corners = np.asarray(patches.field("xy"), np.int64)
+    for stem, path in photos.items():
+        own = rows[patches.photo[rows] == patches.stems.index(stem)]
+        yield HeldOutPhoto(stem, read_photo(path), corners[own], patches.read(own)[1])
 
 
 def _have_places(patches: PatchSet) -> bool:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ppcn.inference.graph_passes.simd_packing import SIMD_WIDTH
-from ppcn.inference.photo_rows import Pixels, Rows
+from ppcn.inference.photo_rows import ArrayRows, Pixels, Rows
 from ppcn.inference.receptive_field import ReceptiveFieldProbe, noise_photo
 from ppcn.inference.runtimes import Runtime, make_runtime
 from ppcn.inference.segments import PHOTO, Noise, cut_at_statistics
@@ -247,6 +247,17 @@ def assemble(
     for top, left, pixels in pieces:
         image[top : top + pixels.shape[0], left : left + pixels.shape[1]] = pixels
     return image
+
+
+def run_tiled(tiled: Tiled) -> Callable[[NDArray[np.uint8]], NDArray[np.float64]]:
+    """Turn a network into a function from (H, W, 3) uint8 to (H, W, 3) float64, unclipped."""
+
+    def run(photo: NDArray[np.uint8]) -> NDArray[np.float64]:
+        rows = ArrayRows(photo)
+        size = (rows.height * tiled.scale, rows.width * tiled.scale)
+        return assemble(tiled.tiles(rows), *size).astype(np.float64)
+
+    return run
 
 
 def as_bytes(pixels: Pixels) -> Tensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from conftest import ROOT, TINY, edit_yaml, refusal, run
+from conftest import PARAMS, ROOT, TINY, edit_yaml, refusal, run
 
 from ppcn.dataset.patch_set import Patch, PatchWriter, open_patches
 from ppcn.dataset.splits import TEST
@@ -33,7 +33,7 @@ SPLIT = {"validation": ["2"], "test": ["1"]}
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three aligned pairs, their patches, and weights that were hardly trained."""
     made = tmp_path_factory.mktemp("manifest")
-    (made / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    shutil.copy(PARAMS, made)
     own = {"data.root": "my", "data.reference": "dslr", "data.pair_by": "my/pairs.csv"}
     own |= {"phones": {"phone": None}, "tables.phone": "phone", "patches.split": SPLIT}
     edit_yaml(made / "params.yaml", {k: v for k, v in TINY.items() if "phones" not in k} | own)
@@ -55,7 +55,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_pairs_of_a_manifest_are_drawn_from_the_right_photo(folder: Path) -> None:
     done = run(folder, "evaluate", "--phone=phone")
     assert done.returncode == 0, done.stderr
-    assert json.loads((folder / "metrics/evaluate/phone.json").read_text())["test_photos"] == 1
+    scores = json.loads((folder / "metrics/evaluate/phone.json").read_text())
+    assert scores["test_photos"] == scores["photo"]["photos"] == 1
+    assert scores["photo"]["images"] == scores["images"] > 3
+    # Untouched, a window of the photo is the phone's patch.
+    assert scores["photo"]["do_nothing"]["psnr"] == scores["do_nothing"]["psnr"]
+    assert scores["photo"]["student"]["made_worse"] > 0
     drawn = {path.stem for path in (folder / "data/pictures/phone").glob("*.jpg")}
     assert drawn == {"1"}
     picture = read_photo(folder / "data/pictures/phone/1.jpg").astype(int)
@@ -105,4 +110,5 @@ def test_patches_of_other_photos_are_scored_without_pictures(
     done = run(folder, "evaluate", "--phone=phone", patches, *aligned, *outputs)
     assert done.returncode == 0, done.stderr
     assert "p.h5: not cut from pairs of" in done.stdout
+    assert "photo" not in json.loads((tmp_path / "m.json").read_text())
     assert [path.name for path in (tmp_path / "pictures").iterdir()] == ["patches.png"]

@@ -14,12 +14,12 @@ from conftest import ROOT, make_network, mostly_slow, refusal, run, textured
 from ppcn.dataset.patch_set import Patch, PatchWriter
 from ppcn.dataset.splits import TRAIN, VALIDATION
 from ppcn.errors import UserError
-from ppcn.evaluation.timing import Subject, run_tiled
+from ppcn.evaluation.timing import Subject
 from ppcn.files.artifacts import create_hdf5
 from ppcn.inference.calibration import PATCHES, read_calibration
 from ppcn.inference.photo_rows import ArrayRows
 from ppcn.inference.runtimes import RUNTIMES, Precision, RuntimeName, make_runtime
-from ppcn.inference.tiled import Tiled
+from ppcn.inference.tiled import Tiled, run_tiled
 
 NAMES = ["ppcn_student", "ppcn_sr", "mux_normal", "fsrcnn"]
 OTHERS: list[RuntimeName] = ["openvino", "onnx"]
