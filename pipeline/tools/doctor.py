@@ -63,7 +63,12 @@ def doctor(json: Json = None, params_file: ParamsFile = None) -> None:
 
 def _packages() -> Iterator[Finding]:
     """Libraries: those needed, those that bar each other, and extras."""
-    needed, extras = _requirements()
+    try:
+        needed, extras = _requirements()
+    except PackageNotFoundError:
+        mend = "pip install . (everything works without it, as far as libraries are there)"
+        yield Finding("note", "ppcn is used without being installed; libraries are unknown", mend)
+        return
     wrong = [problem for requirement in needed if (problem := _problem(requirement))]
     if wrong:
         yield Finding("missing", f"libraries: {', '.join(wrong)}", "pip install --upgrade ppcn")

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ppcn.evaluation.complexity import BASELINE
+from ppcn.files.versions import version_of
 from ppcn.inference.photo_rows import ArrayRows
 from ppcn.inference.runtimes import RUNTIMES, Precision, RuntimeName, make_runtime
 from ppcn.inference.tiled import Tiled
@@ -117,7 +117,7 @@ def peak_memories(subjects: Sequence[Subject], size: tuple[int, int]) -> Iterato
 
 def describe_runtimes(names: Sequence[RuntimeName]) -> dict[str, str]:
     """Versions of runtimes by their names."""
-    return {name: version(RUNTIMES[name].distribution) for name in names}
+    return {name: version_of(RUNTIMES[name].library) for name in names}
 
 
 def _peak_memory(subject: Subject, size: tuple[int, int]) -> float | None:

@@ -12,7 +12,6 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -21,6 +20,7 @@ import h5py
 import numpy as np
 
 from ppcn.errors import FileError, FileKind, UserError, missing_file
+from ppcn.files.versions import versions_of
 
 SCHEMA_VERSION = 1
 
@@ -142,10 +142,9 @@ def sha256(path: Path) -> str:
 
 def provenance(seed: int | None, inputs: Mapping[str, Path]) -> dict[str, Any]:
     """What a number depends on beside parameters: seed if any, versions, digests of the inputs."""
-    imaging = ("opencv-contrib-python", "numpy", "scikit-image", "scipy", "pillow")
-    libraries = ("torch", "pytorch-msssim", *imaging)
+    imaging = ("opencv", "numpy", "scikit-image", "scipy", "pillow")
     return {
         **({} if seed is None else {"seed": seed}),
-        "versions": {"ppcn": version("ppcn"), **{name: version(name) for name in libraries}},
+        "versions": versions_of(("ppcn", "torch", "pytorch-msssim", *imaging)),
         "sha256": {name: sha256(path) for name, path in inputs.items()},
     }

@@ -10,14 +10,14 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ppcn.errors import UserError
 from ppcn.files.artifacts import open_hdf5
+from ppcn.files.versions import version_of
 
-LIBRARIES = ("h5py", "numpy", "opencv-contrib-python", "pillow", "scipy")
+LIBRARIES = ("h5py", "numpy", "opencv", "pillow", "scipy")
 
 
 @contextmanager
@@ -66,5 +66,5 @@ def code_digest() -> str:
     for source in sorted(Path(__file__).parents[1].rglob("*.py")):
         digest.update(source.read_bytes())
     for library in LIBRARIES:
-        digest.update(f"{library} {version(library)}".encode())
+        digest.update(f"{library} {version_of(library)}".encode())
     return digest.hexdigest()

@@ -47,6 +47,18 @@ def test_parameters_that_are_refused_are_told(checkout: Path) -> None:
     assert "seed" in done.stdout
 
 
+def test_what_is_not_installed_as_a_package_stops_nothing(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> None:
+        raise pipeline.tools.doctor.PackageNotFoundError(name)
+
+    monkeypatch.setattr(pipeline.tools.doctor, "requires", missing)
+    done = run(checkout, "doctor")
+    assert done.returncode == 0, done.stderr
+    assert "ppcn is used without being installed" in done.stdout
+
+
 def test_outside_a_checkout_commands_work(tmp_path: Path) -> None:
     done = run(tmp_path, "doctor")
     assert done.returncode == 0, done.stderr

@@ -28,7 +28,7 @@ class RuntimeEntry:
         module: of this package, which holds the class.
         type_name: of the class; it takes precision, rewrites and device, as `make_runtime` does.
         precisions: in which it computes.
-        distribution: whose version is the runtime's.
+        library: whose version is the runtime's.
         extra: of this project, which installs it.
         int8_extra: of this project, which installs what int8 needs.
     """
@@ -36,20 +36,20 @@ class RuntimeEntry:
     module: str
     type_name: str
     precisions: tuple[Precision, ...]
-    distribution: str
+    library: str
     extra: str = ""
     int8_extra: str = ""
 
 
 RUNTIMES: dict[RuntimeName, RuntimeEntry] = {
     "torch": RuntimeEntry(
-        "with_torch", "TorchRuntime", ("float32", "exact", "bfloat16"), distribution="torch"
+        "with_torch", "TorchRuntime", ("float32", "exact", "bfloat16"), library="torch"
     ),
     "openvino": RuntimeEntry(
         "with_openvino",
         "OpenVinoRuntime",
         ("float32", "exact", "bfloat16", "int8"),
-        distribution="openvino",
+        library="openvino",
         extra="openvino",
         int8_extra="int8",
     ),
@@ -57,7 +57,7 @@ RUNTIMES: dict[RuntimeName, RuntimeEntry] = {
         "with_onnx",
         "OnnxRuntime",
         ("float32", "exact"),
-        distribution="onnxruntime",
+        library="onnxruntime",
         extra="onnx",
     ),
 }

@@ -22,7 +22,7 @@ class TorchRuntime:
         device: where to compute; the GPU by default, if there is one.
     """
 
-    strips, gives_row_statistics, takes_bytes = True, False, False
+    gives_row_statistics, takes_bytes = False, False
 
     def __init__(
         self,
@@ -33,6 +33,8 @@ class TorchRuntime:
         self.device = device or choose_device()
         self.in_one_piece = not rewrites
         on_cpu = self.device.type == "cpu"
+        # A GPU has no caches worth cutting a photo up for, and waits for each launch.
+        self.strips = on_cpu
         self.has_bfloat16 = not on_cpu or torch.ops.mkldnn._is_mkldnn_bf16_supported()
         self._precision, self._rewrites = precision, rewrites
 
