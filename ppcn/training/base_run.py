@@ -57,6 +57,7 @@ class Task:
         validation: pairs of photos that are not trained on.
         settings: what the weights follow from beside `training`; stored with them.
         recorded: seed, versions, digests of inputs; stored with weights and metrics.
+        color_augmentation: share of the pairs whose colours are changed, alike on both sides.
     """
 
     objective: Objective
@@ -64,6 +65,7 @@ class Task:
     validation: ValidationPairs
     settings: Mapping[str, Any]
     recorded: Mapping[str, Any]
+    color_augmentation: float = 0.0
 
 
 def fresh_network(name: str, seed: int, **options: Any) -> nn.Module:
@@ -93,7 +95,7 @@ def train_to_files(config: RunConfig, task: Task, params: Params, watch: Watch) 
     with directory.reserved() if first else nullcontext():
         watching = watch(_introduction(config, task.source, directory)) if first else _quietly()
         with watching as report:
-            batches = Batches(task.source, params.seed)
+            batches = Batches(task.source, params.seed, task.color_augmentation)
             validation = task.validation
             result = train(
                 config.network, task.objective, batches, validation, how, report, directory

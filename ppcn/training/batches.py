@@ -24,6 +24,7 @@ from ppcn.networks.devices import choose_device, room_on
 from ppcn.params import SRTraining
 from ppcn.photos.resize import SCALE
 from ppcn.training import distributed
+from ppcn.training.augmentation import change_colors, color_matrices
 
 Images = NDArray[np.uint8]
 TURNS = 8
@@ -37,12 +38,13 @@ class Batch:
     Attributes:
         x: what the network reads, (N, 3, H, W) float32 RGB in [0, 1], channels last.
         y: what it should return; of the same shape, or four times as high and wide.
-        keys: one number per target; targets of equal keys have equal pixels.
+        keys: one number per target; targets of equal keys have equal pixels. None for a target
+            that does not come again.
     """
 
     x: Tensor
     y: Tensor
-    keys: tuple[int, ...] = ()
+    keys: tuple[int | None, ...] = ()
 
 
 class Pick(NamedTuple):
@@ -80,11 +82,21 @@ class Source(Protocol):
 
 
 class Batches:
-    """The batches of one training run, by step."""
+    """The batches of one training run, by step.
 
-    def __init__(self, source: Source, seed: int) -> None:
+    Args:
+        source: the set that they are drawn from.
+        seed: of the draws.
+        color_augmentation: share of the pairs whose colours are changed, alike on both sides.
+
+    Raises:
+        UserError: the processes cannot share the batch out evenly.
+    """
+
+    def __init__(self, source: Source, seed: int, color_augmentation: float = 0.0) -> None:
         distributed.check_batch(source.size)
         self.source, self.seed = source, seed
+        self._color_augmentation = color_augmentation
 
     def from_step(self, first: int, steps: int) -> Generator[Batch, None, None]:
         """The batches of step `first` and all later ones; what is in a file is read ahead."""
@@ -99,12 +111,12 @@ class Batches:
                 if step + 1 < steps:
                     picks.append(self._picks(step + 1))
                     reading.append(reader.submit(self._read, picks[0]))
-                yield self._finish(now, raw)
+                yield self._finish(step, now, raw)
 
     def at(self, step: int) -> Batch:
         """The batch of one step."""
         picks = self._picks(step)
-        return self._finish(picks, self._read(picks))
+        return self._finish(step, picks, self._read(picks))
 
     def _picks(self, step: int) -> list[Pick]:
         picks = self.source.pick(np.random.default_rng([self.seed, step]))
@@ -116,12 +128,24 @@ class Batches:
             x, y = x.pin_memory(), y.pin_memory()
         return x, y
 
-    def _finish(self, picks: list[Pick], raw: tuple[Tensor, Tensor]) -> Batch:
+    def _finish(self, step: int, picks: list[Pick], raw: tuple[Tensor, Tensor]) -> Batch:
         device = choose_device()
         turns = torch.tensor([pick.turn for pick in picks]).to(device, non_blocking=True)
         x, y = (turn(i.to(device, non_blocking=True), turns).permute(0, 3, 1, 2) for i in raw)
         keys = tuple(pick.row * TURNS + pick.turn for pick in picks)
-        return Batch(self.source.prepare(x.float()) / 255, y.float() / 255, keys)
+        batch = Batch(self.source.prepare(x.float()) / 255, y.float() / 255, keys)
+        return self._with_changed_colors(step, batch) if self._color_augmentation else batch
+
+    def _with_changed_colors(self, step: int, batch: Batch) -> Batch:
+        """The batch with the colours of some pairs changed; their targets are like no others."""
+        random = np.random.default_rng([self.seed, step, 2])
+        everyones = color_matrices(random, self.source.size, self._color_augmentation)
+        own = np.stack(distributed.own_part(list(everyones)))
+        matrices = torch.from_numpy(own).to(batch.x.device, non_blocking=True)
+        x, y = (change_colors(images, matrices) for images in (batch.x, batch.y))
+        unchanged = (own == np.eye(3, dtype=np.float32)).all(axis=(1, 2))
+        keys = [key if same else None for key, same in zip(batch.keys, unchanged, strict=True)]
+        return Batch(x, y, tuple(keys))
 
 
 def turn(images: Tensor, turns: Tensor) -> Tensor:

@@ -60,7 +60,9 @@ def train_enhancement(config: EnhancementConfig, params: Params, watch: Watch) -
         )
         recorded = {"features": vgg_facts, **provenance(params.seed, inputs)}
         settings = _settings(config, params, patches)
-        task = Task(objective, source, validation_patches(patches), settings, recorded)
+        share = config.training.color_augmentation
+        validation = validation_patches(patches)
+        task = Task(objective, source, validation, settings, recorded, share)
         return train_to_files(config, task, params, watch)
 
 

@@ -31,12 +31,13 @@ class TargetFeatures:
         self.rows: dict[int, int] = {}
 
     @torch.no_grad()
-    def __call__(self, y: Tensor, keys: Sequence[int]) -> State:
+    def __call__(self, y: Tensor, keys: Sequence[int | None]) -> State:
         """Features of a batch.
 
         Args:
             y: (N, 3, H, W) RGB in [0, 1].
-            keys: N numbers; targets of equal keys have equal pixels.
+            keys: N numbers; targets of equal keys have equal pixels. Features of a target whose key
+                is None are not kept.
         """
         known = [place for place, key in enumerate(keys) if key in self.rows]
         new = [place for place, key in enumerate(keys) if key not in self.rows]
@@ -44,7 +45,7 @@ class TargetFeatures:
         if not known:
             features = fresh
         else:
-            rows = _index([self.rows[keys[place]] for place in known], y)
+            rows = _index([self.rows[key] for key in keys if key in self.rows], y)
             features = {layer: kept[rows] for layer, kept in self.kept.items()}
             if new:
                 order = _index([*known, *new], y).argsort()
@@ -65,14 +66,14 @@ class TargetFeatures:
         parts = [self.vgg(part, self.layers) for part in filled.split(AT_ONCE)]
         return {layer: torch.cat([part[layer] for part in parts])[: len(y)] for layer in parts[0]}
 
-    def _keep(self, fresh: State, keys: Sequence[int]) -> None:
+    def _keep(self, fresh: State, keys: Sequence[int | None]) -> None:
         """Store features of new targets as long as there is room."""
         if not fresh:
             return
         if not self.kept:
             self._make_room(fresh)
         capacity = len(next(iter(self.kept.values())))
-        places = {key: place for place, key in enumerate(keys)}
+        places = {key: place for place, key in enumerate(keys) if key is not None}
         chosen = list(places.items())[: capacity - len(self.rows)]
         first = len(self.rows)
         for row, (key, _) in enumerate(chosen, start=first):
