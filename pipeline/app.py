@@ -8,6 +8,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from pipeline.cli.json_output import OPTIONAL_FILE
 from ppcn import __version__
 
 STAGES = "Pipeline stages"
@@ -87,6 +88,8 @@ class CommandWithJson(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put in the name of standard output."""
+        if not any(parameter.metavar == OPTIONAL_FILE for parameter in self.params):
+            return super().parse_args(ctx, args)
         given = []
         for argument, following in pairwise([*args, "--"]):
             given.append(argument)
@@ -96,12 +99,11 @@ class CommandWithJson(TyperCommand):
 
 
 def _loaded(command: str) -> Any:
-    """A command ready to run; its help is the listing's sentence and what the function adds."""
-    panel, summary = COMMANDS[command]
+    """A command ready to run."""
     name = command.replace("-", "_")
-    function = getattr(import_module(f"pipeline.{ROOMS[panel]}.{name}"), name)
-    _, *more = inspect.cleandoc(function.__doc__).split("\n\n")
-    text = "\n\n".join([summary, *(" ".join(paragraph.split()) for paragraph in more)])
+    function = getattr(import_module(f"pipeline.{ROOMS[COMMANDS[command].panel]}.{name}"), name)
+    paragraphs = inspect.cleandoc(function.__doc__).split("\n\n")
+    text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
     single = typer.Typer(pretty_exceptions_enable=False)
     single.command(command, cls=CommandWithJson, help=text)(function)
     return typer.main.get_command(single)

@@ -20,6 +20,7 @@ class FileKind(StrEnum):
     RIG_TRUTH = "truth of the rig"
     WEIGHTS = "weights"
     METRICS = "metrics"
+    TIMES = "times of a benchmark"
     PICTURES = "pictures"
 
 
@@ -47,7 +48,7 @@ class FileError(UserError):
         return f"{self.path}: {self.problem}"
 
 
-def missing_file(path: Path, kind: FileKind) -> FileError:
+def missing_file(path: Path, kind: FileKind | None) -> FileError:
     """The error of a file that is not there."""
     return FileError(path, kind, "no such file", missing=True)
 

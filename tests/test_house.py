@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from typer.main import get_command
+
+from pipeline.app import COMMANDS, app
 
 MODULES = sorted([*ROOT.glob("ppcn/**/*.py"), *ROOT.glob("pipeline/**/*.py")])
 # From the top floor down; a room imports from its own floor and from those below it.
@@ -123,10 +126,20 @@ def test_functions_are_short() -> None:
     assert statistics.median(lengths.values()) < MEDIAN
 
 
-@pytest.mark.parametrize("path", LIBRARY, ids=name_of)
-def test_the_library_names_no_command(path: Path) -> None:
-    text = "\n".join(line for line in path.read_text().splitlines() if "dask " not in line)
-    assert not re.search(r"ppcn-pipeline|dvc (repro|exp)|[\"' ]--[a-z]+[ '\"]", text)
+def options() -> set[str]:
+    """Every option of every command."""
+    group = get_command(app)
+    commands = [group.resolve_command(None, [name])[1] for name in COMMANDS]
+    return {option for command in commands for p in command.params for option in p.opts}
+
+
+def test_the_library_names_no_command_and_no_option() -> None:
+    ours = "|".join(re.escape(option) for option in options() if option.startswith("--"))
+    named = re.compile(rf"ppcn-pipeline|dvc (repro|exp)|(?<![\w-])({ours})(?![\w-])")
+    assert len(ours) > 500
+    for path in LIBRARY:
+        lines = [line for line in path.read_text().splitlines() if "dask " not in line]
+        assert not [line for line in lines if named.search(line)], path
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

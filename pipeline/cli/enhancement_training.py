@@ -6,7 +6,7 @@ from typing import NamedTuple
 from torch import nn
 
 from pipeline.cli.options import usual_patches
-from pipeline.cli.training_options import run_training
+from pipeline.cli.training_runs import run_training
 from ppcn.networks.ppcn import Teacher
 from ppcn.params import EnhancerTraining, Params, Recipe
 from ppcn.training.enhancement_run import EnhancementConfig, train_enhancement
@@ -26,11 +26,11 @@ def train_on_phone(
     phone: str,
     files: Files,
     *,
-    place: str,
+    stage: str,
     name: str,
     network: nn.Module,
     training: EnhancerTraining,
-    title: str | None = None,
+    result: str | None = None,
     recipe_name: str | None = None,
     recipe: Recipe | None = None,
     teacher: tuple[Teacher, Path] | None = None,
@@ -41,17 +41,19 @@ def train_on_phone(
         params: all parameters.
         phone: name of the phone.
         files: what to read and write.
-        place: where results lie under data/models and metrics, such as "teacher/iphone".
+        stage: which one trains; it names the folders of the results.
         name: of the network in `NETWORKS`.
         network: freshly initialised.
         training: steps, batch, learning rate.
-        title: what the run is called in messages, beside the phone; the stage by default.
+        result: name of the result, in a folder of the phone's; by default there is one result a
+            phone.
         recipe_name: name of the recipe, for the record; that of `loss.recipe` by default.
         recipe: what to train for; that of `loss.recipe` by default.
         teacher: the network that eq. 12 imitates, and its file.
     """
+    place = f"{stage}/{phone}/{result}" if result else f"{stage}/{phone}"
     config = EnhancementConfig(
-        title=f"{title or place.partition('/')[0]} {phone}",
+        title=f"{result or stage} {phone}",
         name=name,
         network=network,
         training=training,

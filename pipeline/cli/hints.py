@@ -15,7 +15,7 @@ class Maker(NamedTuple):
         kind: what the file holds.
         place: where the stages keep it, parts of the name in braces; empty for one that a user
             put elsewhere.
-        command: with the same parts.
+        command: with the same parts, and with the file itself as {path}.
     """
 
     kind: FileKind
@@ -47,17 +47,18 @@ MAKERS = (
     Maker(FileKind.WEIGHTS, "data/models/sr/ppcn_sr.safetensors", "ppcn-pipeline sr"),
     Maker(FileKind.WEIGHTS, "data/models/baseline/{phone}/{name}.safetensors", TABLES),
     Maker(FileKind.WEIGHTS, "data/models/baseline-sr/{name}.safetensors", TABLES),
-    Maker(
-        FileKind.METRICS,
-        "metrics/benchmark/networks.json",
-        "ppcn-pipeline benchmark --json metrics/benchmark/networks.json",
-    ),
     Maker(FileKind.METRICS, "metrics/evaluate/sr.json", "ppcn-pipeline evaluate-sr"),
     Maker(FileKind.METRICS, "metrics/sr/ppcn_sr.csv", "ppcn-pipeline sr"),
-    Maker(
-        FileKind.METRICS, "metrics/{stage}/{phone}.json", "ppcn-pipeline {stage} --phone {phone}"
+    *(
+        Maker(
+            FileKind.METRICS,
+            f"metrics/{stage}/{{phone}}.{suffix}",
+            f"ppcn-pipeline {stage} --phone {{phone}}",
+        )
+        for stage in ("align", "patches", "accuracy", "teacher", "student", "evaluate")
+        for suffix in ("json", "csv")
     ),
-    Maker(FileKind.METRICS, "metrics/{stage}/{phone}.csv", "ppcn-pipeline {stage} --phone {phone}"),
+    Maker(FileKind.TIMES, "", "ppcn-pipeline benchmark --json {path}"),
     Maker(FileKind.PICTURES, "pictures/sr", "ppcn-pipeline evaluate-sr"),
     Maker(FileKind.PICTURES, "pictures/{phone}", "ppcn-pipeline evaluate --phone {phone}"),
     Maker(
@@ -74,7 +75,7 @@ def maker_of(error: FileError) -> str | None:
     for maker in MAKERS:
         if maker.kind is error.kind:
             if not maker.place:
-                return maker.command
+                return maker.command.format(path=error.path)
             pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>[^/]+)", re.escape(maker.place))
             if parts := re.search(rf"/{pattern}$", path):
                 return maker.command.format(**parts.groupdict())

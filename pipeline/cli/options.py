@@ -46,6 +46,8 @@ def load_params(path: Path | None) -> Params:
     Raises:
         UserError: the file is refused.
     """
+    if path and not path.is_file():
+        raise UserError(f"{path}: no such parameter file; name one with --params")
     if path is None:
         path = Path("params.yaml")
         if not path.exists():

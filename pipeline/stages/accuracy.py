@@ -29,7 +29,7 @@ def accuracy(
     ] = None,
     params_file: ParamsFile = None,
 ) -> None:
-    """Measure by how many pixels the alignment is off, where the truth is known.
+    """Measure the alignment error in pixels where the truth is known.
 
     It is known of the pairs that `rig` rendered. Of other photos the error is stored as unknown.
     """

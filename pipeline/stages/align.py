@@ -67,10 +67,10 @@ def align(
     cluster: Cluster = None,
     params_file: ParamsFile = None,
 ) -> Mapping[str, Any] | None:
-    """Find where the pixels of a phone's photos lie on the better camera's photos.
+    """Find homography, local displacement and common crop of every photo pair.
 
-    Each pair gets a homography, a local displacement and the part that both photos show. A pair
-    that cannot be aligned is rejected with the reason, and the run goes on.
+    A pair that cannot be aligned is rejected with the reason, and the run goes on. No pixels are
+    stored, so that other stages read the photos themselves.
     """
     params = load_params(params_file)
     check_phone(params, phone, root)

@@ -8,7 +8,7 @@ from torch import nn
 
 from pipeline.cli.enhancement_training import Files, train_on_phone
 from pipeline.cli.options import ParamsFile, PatchesFile, Phone, load_params
-from pipeline.cli.training_options import FEATURES, Features
+from pipeline.cli.training_runs import FEATURES, Features
 from ppcn.errors import UserError, nearest
 from ppcn.networks.ppcn import Teacher
 from ppcn.params import NetworkName, Params, Recipe, Without
@@ -67,7 +67,10 @@ def baseline(
     metrics: MetricsFile = None,
     params_file: ParamsFile = None,
 ) -> None:
-    """Train one enhancement network at the budget of `baseline`, to compare it with others."""
+    """Train one enhancement network at the budget of the tables.
+
+    Any network and any recipe can be named, to be compared with others.
+    """
     params = load_params(params_file)
     if network != "ppcn_student" and (teacher or without == "kd"):
         raise UserError(f"{network} imitates no teacher; only ppcn_student does")
@@ -78,8 +81,8 @@ def baseline(
         params,
         phone,
         Files(patches, features, out, metrics),
-        title=name,
-        place=f"baseline/{phone}/{name}",
+        stage="baseline",
+        result=name,
         name=network,
         network=_make(network, params, noise=without != "noise"),
         training=params.baseline.of(network),

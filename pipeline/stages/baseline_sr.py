@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.options import ParamsFile, load_params
-from pipeline.cli.training_options import TRAIN_SET, VALID_SET, TrainSet, ValidSet, run_training
+from pipeline.cli.training_runs import TRAIN_SET, VALID_SET, TrainSet, ValidSet, run_training
 from ppcn.errors import UserError, nearest
 from ppcn.training.base_run import fresh_network
 from ppcn.training.sr_run import SRConfig, train_sr
@@ -38,7 +38,10 @@ def baseline_sr(
     metrics: MetricsFile = None,
     params_file: ParamsFile = None,
 ) -> None:
-    """Train one super-resolution network at the budget of `baseline_sr`."""
+    """Train one super-resolution network at the budget of the tables.
+
+    Each network is trained for the loss that tables.sr of params.yaml names.
+    """
     params = load_params(params_file)
     losses = {str(name): loss for name, loss in params.tables.sr.items()}
     if network not in losses:

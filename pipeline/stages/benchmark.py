@@ -118,7 +118,7 @@ def benchmark(
     markdown: MarkdownOut = None,
     params_file: ParamsFile = None,
 ) -> Row:
-    """Time networks on the CPU, beside the SRCNN baseline in the same run, as PIRM 2018 did.
+    """Time networks on the CPU beside SRCNN, as PIRM 2018 did.
 
     The table also has parameters, multiply-adds per pixel and memory, and the challenge's scores
     where folders of patches are given.

@@ -92,7 +92,8 @@ def evaluate(
         test_photos = len(stems_of_test(cut))
     inputs = {"patches": patches, "teacher": teacher, "student": student}
     facts = {"test_photos": test_photos, **gains, "features": trained_on.get("features")}
-    facts |= {"photo": whole} if whole else {}
+    if whole:
+        facts["photo"], inputs["aligned"] = whole, aligned
     metrics = metrics or Path(f"metrics/evaluate/{phone}.json")
     write_json(metrics, {**scores, **facts, **provenance(params.seed, inputs)})
     drawn = {name: methods[name] for name in ("student", "teacher")}

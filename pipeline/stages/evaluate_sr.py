@@ -31,7 +31,10 @@ def evaluate_sr(
     ] = Path("data/pictures/sr"),
     params_file: ParamsFile = None,
 ) -> None:
-    """Score held-out photos on Y (protocol sr_y_shave4) beside bicubic."""
+    """Score the super-resolution network beside bicubic.
+
+    Held-out photos are scored on Y (protocol sr_y_shave4).
+    """
     params = load_params(params_file)
     network, _ = load_network(weights, PPCNSR)
     upscale = run_upscaler("ppcn_sr", network)

@@ -19,7 +19,10 @@ def features(
     ] = Path("metrics/features/vgg19.json"),
     params_file: ParamsFile = None,
 ) -> None:
-    """Fetch VGG-19's weights from the source that params.yaml names, and check their digest."""
+    """Fetch VGG-19's weights, which the perceptual losses need.
+
+    They come from where features.source of params.yaml says, and their digest is checked.
+    """
     params = load_params(params_file)
     typer.echo(f"features: VGG-19 from {params.features.source}")
     write_json(metrics, fetch_vgg(params.features, out))

@@ -37,9 +37,10 @@ def lr(
     ] = Path("metrics/lr/photos.json"),
     params_file: ParamsFile = None,
 ) -> None:
-    """Cut sharp photos into training crops, and hold some out, all with low-resolution versions.
+    """Make training crops and low-resolution photos for super-resolution.
 
-    The low-resolution (LR) versions are made by bicubic reduction.
+    Sharp photos are cut into crops to train on, some photos are held out, and the low-resolution
+    (LR) versions of both are made by bicubic reduction.
     """
     params = load_params(params_file)
     sr = params.sr

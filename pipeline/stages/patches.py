@@ -68,7 +68,7 @@ def patches(
     cluster: Cluster = None,
     params_file: ParamsFile = None,
 ) -> Mapping[str, Any]:
-    """Cut windows of the phone's photos and the matching ones of the better camera's.
+    """Cut matching patches out of the aligned pairs.
 
     Where a window matches is searched by cross-correlation. A window that does not match well is
     rejected, and the rejected ones are counted by reason.

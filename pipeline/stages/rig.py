@@ -11,7 +11,7 @@ import typer
 from pipeline.cli.options import ParamsFile, load_params
 from pipeline.cli.processes import Workers, process_count
 from pipeline.cli.progress import showing
-from ppcn.errors import FileKind, UserError
+from ppcn.errors import UserError
 from ppcn.files.artifacts import create_hdf5, open_hdf5
 from ppcn.jobs.pool import run_in_order
 from ppcn.photos.decode import list_photos
@@ -31,12 +31,12 @@ def rig(
     workers: Workers = None,
     params_file: ParamsFile = None,
 ) -> None:
-    """Render photo pairs whose geometry is known exactly from the sample scenes.
+    """Render photo pairs with known geometry from the sample scenes.
 
     Each scene is photographed by the virtual cameras of params.yaml, the reference and the phones.
     """
     params = load_params(params_file)
-    reference = Path(params.data.reference).name
+    reference = params.data.reference
     cameras = {reference: params.rig.reference}
     cameras |= {name: camera for name, camera in params.phones.items() if camera}
     for name in params.phones.keys() - cameras.keys():
@@ -76,6 +76,6 @@ def _foreign_file(out: Path) -> Path | None:
     """A file in the folder that an earlier run did not write."""
     made = {out / "truth.h5"}
     if (out / "truth.h5").is_file():
-        with open_hdf5(out / "truth.h5", FileKind.RIG_TRUTH) as truth:
+        with open_hdf5(out / "truth.h5", None) as truth:
             made |= {out / name / f"{stem}.jpg" for name in truth for stem in truth[name]}
     return next((path for path in out.rglob("*") if path.is_file() and path not in made), None)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.options import ParamsFile, load_params
-from pipeline.cli.training_options import TRAIN_SET, VALID_SET, TrainSet, ValidSet, run_training
+from pipeline.cli.training_runs import TRAIN_SET, VALID_SET, TrainSet, ValidSet, run_training
 from ppcn.training.base_run import fresh_network
 from ppcn.training.sr_run import SRConfig, train_sr
 
@@ -24,7 +24,10 @@ def sr(
     metrics: MetricsFile = Path("metrics/sr/ppcn_sr.json"),
     params_file: ParamsFile = None,
 ) -> None:
-    """Train the x4 super-resolution network (PPCN eq. 6)."""
+    """Train the x4 super-resolution network.
+
+    It is trained for PPCN eq. 6.
+    """
     params = load_params(params_file)
     config = SRConfig(
         title="ppcn_sr",

@@ -7,7 +7,7 @@ import typer
 
 from pipeline.cli.enhancement_training import Files, train_on_phone
 from pipeline.cli.options import ParamsFile, PatchesFile, Phone, load_params
-from pipeline.cli.training_options import FEATURES, Features
+from pipeline.cli.training_runs import FEATURES, Features
 from ppcn.networks.ppcn import Teacher
 from ppcn.training.base_run import fresh_network
 from ppcn.weights import load_network
@@ -40,7 +40,10 @@ def student(
     metrics: MetricsFile = None,
     params_file: ParamsFile = None,
 ) -> None:
-    """Train the student, imitating the teacher's feature maps (PPCN eq. 12-13)."""
+    """Distil the teacher into the student, which runs on a phone.
+
+    It imitates the teacher's feature maps (PPCN eq. 12-13).
+    """
     params = load_params(params_file)
     teacher = teacher or Path(f"data/models/teacher/{phone}.safetensors")
     imitated, _ = load_network(teacher, Teacher)
@@ -49,7 +52,7 @@ def student(
         params,
         phone,
         Files(patches, features, out, metrics),
-        place=f"student/{phone}",
+        stage="student",
         name="ppcn_student",
         network=fresh_network("ppcn_student", params.seed, initial_deviation=deviation),
         training=params.student,

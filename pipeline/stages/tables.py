@@ -84,7 +84,10 @@ def tables(
     metrics: MetricsFile = None,
     params_file: ParamsFile = None,
 ) -> None:
-    """Score every row of a table and write it as JSON and Markdown."""
+    """Score every row of a table of the papers.
+
+    The table is written as JSON, and as Markdown beside the papers' numbers.
+    """
     params = load_params(params_file)
     metrics = metrics or Path(f"metrics/tables/{kind}.json")
     costs = read_costs(times)

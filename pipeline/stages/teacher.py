@@ -7,7 +7,7 @@ import typer
 
 from pipeline.cli.enhancement_training import Files, train_on_phone
 from pipeline.cli.options import ParamsFile, PatchesFile, Phone, load_params
-from pipeline.cli.training_options import FEATURES, Features
+from pipeline.cli.training_runs import FEATURES, Features
 from ppcn.training.base_run import fresh_network
 
 WeightsFile = Annotated[
@@ -31,14 +31,17 @@ def teacher(
     metrics: MetricsFile = None,
     params_file: ParamsFile = None,
 ) -> None:
-    """Train the teacher (PPCN eq. 13 without distillation, or another recipe)."""
+    """Train the teacher, the large enhancement network.
+
+    It is trained on one phone's patches for PPCN eq. 13 without distillation, or another recipe.
+    """
     params = load_params(params_file)
     deviation = params.teacher.initial_deviation
     train_on_phone(
         params,
         phone,
         Files(patches, features, out, metrics),
-        place=f"teacher/{phone}",
+        stage="teacher",
         name="ppcn_teacher",
         network=fresh_network("ppcn_teacher", params.seed, initial_deviation=deviation),
         training=params.teacher,

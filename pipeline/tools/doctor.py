@@ -46,8 +46,8 @@ class Finding:
 def doctor(json: Json = None, params_file: ParamsFile = None) -> None:
     """Say what is missing on this machine and in this folder.
 
-    Beside everything that is missing stands the command or the step that mends it; the exit code
-    is 1 as long as something is. A note stops nothing.
+    Beside everything that is missing stands the command or the step that mends it, and the exit
+    code is 1. A note stops nothing.
     """
     with json_output(json) as result:
         findings = [*_packages(), *_machine(), *_checkout(params_file)]
@@ -156,7 +156,7 @@ def _photos(params: Params) -> Iterator[Finding]:
                 root, phone, data.reference, data.pair_by, data.pair_tolerance, data.clock_offset
             )
         except UserError as error:
-            if root == Path(RIG_ROOT):
+            if root == Path(RIG_ROOT) and not (root / phone).is_dir():
                 mend = "ppcn-pipeline rig (dvc repro does it), or name your photos with data.root"
                 yield Finding("note", f"no photos of {phone} yet", mend)
             else:

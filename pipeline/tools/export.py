@@ -40,7 +40,7 @@ def export(
     ] = "float32",
     calibrate: Calibrate = None,
 ) -> None:
-    """Write a network as a model file for another runtime, and check it by running it.
+    """Write a network as a model file of another runtime.
 
     The model takes photos (1, 3, H, W) float32 RGB in [0, 1] and gives the same; values that it
     gives may lie a little outside and have to be clipped.

@@ -27,7 +27,7 @@ def import_checkpoint(
         typer.Option(help="Phone that the weights were trained for, if any; recorded in the file."),
     ] = None,
 ) -> None:
-    """Turn weights that the papers' authors published into a weights file of this project.
+    """Read the authors' published weights without TensorFlow.
 
     TensorFlow itself is not needed.
     """

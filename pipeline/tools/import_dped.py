@@ -23,7 +23,7 @@ def import_dped(
     ] = None,
     params_file: ParamsFile = None,
 ) -> None:
-    """Turn DPED's released patches of one phone into a patch set.
+    """Read DPED's released patches into one patch set.
 
     Its folders training_data and test_data are read. Train on the result with:
     dvc exp run -S data.patches=data/dped

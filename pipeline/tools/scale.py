@@ -22,10 +22,11 @@ def scale(
         ),
     ] = Path("params.yaml"),
 ) -> None:
-    """Set values in params.yaml.
+    """Write a set of values, such as the papers', into params.yaml.
 
-    The file names some of its keys, as scales/paper.yaml does. Comments and all other values stay;
-    every value that changes is printed. Nothing is written where a key or a value is refused.
+    The set is a file with some of the keys of params.yaml, such as scales/paper.yaml. Comments and
+    all other values stay, and every value that changes is printed. Nothing is written where a key
+    or a value is refused.
     """
     # As DVC writes it, so that `dvc exp run -S` changes no other line later.
     yaml = YAML()

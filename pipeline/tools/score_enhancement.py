@@ -2,18 +2,19 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from pipeline.cli.json_output import with_json
 from pipeline.cli.scoring import baseline, from_weights, score_method
 from ppcn.evaluation import protocols
 from ppcn.evaluation.photo_folders import find_pairs, read_pairs
-from ppcn.files.artifacts import write_json
 
 DO_NOTHING = "do-nothing"
 
 
+@with_json
 def score_enhancement(
     weights: Annotated[
         str,
@@ -32,9 +33,6 @@ def score_enhancement(
             help="Folder of the better camera's patches or photos, under the same file names.",
         ),
     ],
-    json: Annotated[
-        Path, typer.Option("--json", help="JSON file into which the scores are written.")
-    ],
     protocol: Annotated[
         protocols.EnhancementProtocol,
         typer.Option(
@@ -42,7 +40,7 @@ def score_enhancement(
             "PSNR, SSIM and NIQE of the output rounded to 8 bits."
         ),
     ] = "pirm2018",
-) -> None:
+) -> dict[str, Any]:
     """Score an enhancement network on folders of patches.
 
     Each patch of the phone is enhanced and compared with the better camera's patch of that name.
@@ -56,7 +54,7 @@ def score_enhancement(
         )
     score = partial(protocols.score_enhancement, protocol=protocol)
     result = score_method(method, score, read_pairs(pairs), len(pairs))
-    write_json(json, result)
     means = ", ".join(f"{n} {result[n]:.4f}" for n in ("psnr", "ssim", "ms_ssim") if n in result)
     identical = f", {result['identical']} identical" if result["identical"] else ""
     typer.echo(f"{result['network']}: {means} ({protocol}, {result['images']} images{identical})")
+    return result

@@ -2,10 +2,11 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from pipeline.cli.json_output import with_json
 from pipeline.cli.scoring import Method, baseline, from_weights, score_method
 from ppcn.evaluation.photo_folders import find_sr_pairs, read_sr_pairs
 from ppcn.evaluation.protocols import (
@@ -16,9 +17,9 @@ from ppcn.evaluation.protocols import (
     run_upscaler,
 )
 from ppcn.evaluation.protocols import score_sr as score_methods
-from ppcn.files.artifacts import write_json
 
 
+@with_json
 def score_sr(
     weights: Annotated[
         str,
@@ -28,9 +29,6 @@ def score_sr(
         ),
     ],
     hr_dir: Annotated[Path, typer.Option("--hr-dir", help="Folder of sharp photos.")],
-    json: Annotated[
-        Path, typer.Option("--json", help="JSON file into which the scores are written.")
-    ],
     lr_dir: Annotated[
         Path | None,
         typer.Option(
@@ -46,7 +44,7 @@ def score_sr(
             "the default) or as MATLAB does (sr_y_shave4_matlab, the default with --lr-dir)."
         ),
     ] = None,
-) -> None:
+) -> dict[str, Any]:
     """Score a super-resolution network on folders of photos.
 
     PSNR and SSIM are taken on Y, with 4 px shaved off each side.
@@ -58,11 +56,11 @@ def score_sr(
     score = partial(score_methods, protocol=protocol)
     result = score_method(method, score, read_sr_pairs(pairs, convention), len(pairs))
     result["lr"] = "given" if lr_dir else "made"
-    write_json(json, result)
     typer.echo(
         f"{result['network']}: psnr {result['psnr']:.3f}, ssim {result['ssim']:.4f} "
         f"({protocol}, {result['images']} images)"
     )
+    return result
 
 
 def _method(weights: str, convention: Bicubic) -> Method:

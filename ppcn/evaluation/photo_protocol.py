@@ -6,18 +6,17 @@ to 8 bits; the windows from which the test patches were cut are compared with th
 patches.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ppcn.errors import UserError
 from ppcn.evaluation.metrics import ciede2000, psnr, ssim
+from ppcn.evaluation.protocols import Enhance, Scores, as_saved, checked, means_of
 from ppcn.photos.decode import Photo
 
-Enhance = Callable[[Photo], NDArray[np.float64]]
 DO_NOTHING = "do_nothing"
 WHITE = 255.0
 
@@ -55,13 +54,14 @@ def score_photos(methods: Mapping[str, Enhance], photos: Iterable[HeldOutPhoto])
     Raises:
         UserError: a method's output holds values that are not finite.
     """
-    windows: dict[str, list[dict[str, float]]] = {name: [] for name in (DO_NOTHING, *methods)}
+    windows: dict[str, list[Scores]] = {name: [] for name in (DO_NOTHING, *methods)}
     stems = []
     for held_out in photos:
         stems.append(held_out.stem)
         windows[DO_NOTHING] += _window_scores(held_out.photo / WHITE, held_out)
         for name, enhance in methods.items():
-            windows[name] += _window_scores(_as_saved(enhance(held_out.photo), name), held_out)
+            output = checked(enhance(held_out.photo), name)
+            windows[name] += _window_scores(as_saved(output), held_out)
     untouched = np.array([row["psnr"] for row in windows[DO_NOTHING]])
     return {
         "protocol": "photo",
@@ -71,14 +71,7 @@ def score_photos(methods: Mapping[str, Enhance], photos: Iterable[HeldOutPhoto])
     }
 
 
-def _as_saved(output: NDArray[np.float64], name: str) -> NDArray[np.float64]:
-    """An output clipped and rounded to 8 bits, in [0, 1]."""
-    if not np.isfinite(output).all():
-        raise UserError(f"{name}: its output holds values that are not finite; train it again")
-    return np.asarray(np.rint(output.clip(0, 1) * WHITE) / WHITE)
-
-
-def _window_scores(photo: NDArray[np.float64], held_out: HeldOutPhoto) -> list[dict[str, float]]:
+def _window_scores(photo: NDArray[np.float64], held_out: HeldOutPhoto) -> list[Scores]:
     """Scores of each window of a photo in [0, 1]."""
     size = held_out.references.shape[1]
     rows = []
@@ -99,14 +92,7 @@ def _window_scores(photo: NDArray[np.float64], held_out: HeldOutPhoto) -> list[d
     return rows
 
 
-def _summary(
-    rows: list[dict[str, float]], untouched: NDArray[np.float64]
-) -> dict[str, float | None]:
-    """Means over windows, those of infinite PSNR left out of its mean, and the share made worse."""
-    summary: dict[str, float | None] = {}
-    for name in rows[0]:
-        values = np.array([row[name] for row in rows])
-        finite = values[np.isfinite(values)]
-        summary[name] = float(finite.mean()) if finite.size else None
+def _summary(rows: list[Scores], untouched: NDArray[np.float64]) -> Scores:
+    """Means over windows, and the share made worse."""
     worse = np.array([row["psnr"] for row in rows]) < untouched
-    return {**summary, "made_worse": float(worse.mean())}
+    return {**means_of(rows), "made_worse": float(worse.mean())}

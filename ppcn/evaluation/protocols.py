@@ -112,12 +112,12 @@ def score_enhancement(
     for phone, reference in pairs:
         identical += np.array_equal(phone, reference)
         for name, enhance in methods.items():
-            scores[name].append(compare(_checked(enhance(phone), name), reference / 255.0))
+            scores[name].append(compare(checked(enhance(phone), name), reference / 255.0))
     return {
         "protocol": protocol,
         "images": len(next(iter(scores.values()))),
         "identical": identical,
-        **{name: _means(rows) for name, rows in scores.items()},
+        **{name: means_of(rows) for name, rows in scores.items()},
     }
 
 
@@ -130,8 +130,13 @@ def _compare_pirm2018(output: Floats, target: Floats) -> Scores:
     }
 
 
+def as_saved(output: Floats) -> Floats:
+    """An output as a file of 8 bits holds it, in [0, 1]."""
+    return np.asarray(np.rint(output.clip(0, 1) * 255) / 255)
+
+
 def _compare_dped_test(output: Floats, target: Floats) -> Scores:
-    saved = np.rint(output.clip(0, 1) * 255) / 255
+    saved = as_saved(output)
     scores = {"psnr": psnr(saved, target, 1.0), "ssim": ssim(saved, target, 1.0)}
     naturally = naturalness(saved)
     return scores if naturally is None else {**scores, "niqe": naturally}
@@ -145,7 +150,7 @@ def naturalness(image: Floats) -> float | None:
         return None
 
 
-def _checked(output: Floats, name: str) -> Floats:
+def checked(output: Floats, name: str) -> Floats:
     """The output of a method.
 
     Raises:
@@ -172,13 +177,13 @@ def score_sr(
     for hr, lr in photos:
         target = _shaved_y(hr / 255.0)
         for name, upscale in methods.items():
-            output = _shaved_y(_checked(upscale(lr), name).clip(0, 1))
+            output = _shaved_y(checked(upscale(lr), name).clip(0, 1))
             values = {"psnr": psnr(output, target, 255.0), "ssim": ssim(output, target, 255.0)}
             scores[name].append(values)
     return {
         "protocol": protocol,
         "images": len(next(iter(scores.values()))),
-        **{name: _means(rows) for name, rows in scores.items()},
+        **{name: means_of(rows) for name, rows in scores.items()},
     }
 
 
@@ -186,7 +191,7 @@ def _shaved_y(image: Floats) -> Floats:
     return luma(image)[SCALE:-SCALE, SCALE:-SCALE]
 
 
-def _means(rows: Sequence[Scores]) -> Scores:
+def means_of(rows: Sequence[Scores]) -> Scores:
     """Mean of each score over the images that have it; infinite PSNR is left out."""
     means: Scores = {}
     for name in dict.fromkeys(name for row in rows for name in row):

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ppcn.errors import FileError, FileKind
+from ppcn.errors import FileKind, UserError
 from ppcn.evaluation.metrics import pirm_scores
 from ppcn.evaluation.protocols import Enhance, naturalness
 from ppcn.files.artifacts import read_json
@@ -22,11 +22,11 @@ def read_costs(times: Path) -> Row:
     """What the benchmark measured: `networks` by name, and the `machine`.
 
     Raises:
-        FileError: the file is missing or of another kind.
+        UserError: the file is missing or of another kind.
     """
-    costs = read_json(times)
+    costs = read_json(times, FileKind.TIMES)
     if not {"networks", "machine"} <= costs.keys():
-        raise FileError(times, FileKind.METRICS, "not the times of a benchmark")
+        raise UserError(f"{times}: not the times of a benchmark; name another file")
     return costs
 
 

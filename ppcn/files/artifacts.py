@@ -68,13 +68,13 @@ def open_hdf5(path: Path, kind: FileKind | None) -> Iterator[h5py.File]:
 
     Args:
         path: the file.
-        kind: what it should hold.
+        kind: what it should hold; None if no command makes it.
 
     Raises:
         FileError: the file is missing, is no HDF5, is unfinished or has another schema.
     """
     if not path.is_file():
-        raise FileError(path, kind, "no such file", missing=True)
+        raise missing_file(path, kind)
     try:
         file = h5py.File(path, "r")
     except OSError as error:
@@ -105,8 +105,8 @@ def rounded(value: Any) -> Any:
     return int(value) if isinstance(value, np.integer) else value
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a metrics file.
+def read_json(path: Path, kind: FileKind = FileKind.METRICS) -> dict[str, Any]:
+    """Read a metrics file, or another JSON file of some kind.
 
     Raises:
         FileError: it is missing or no JSON object.
@@ -114,11 +114,11 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise missing_file(path, FileKind.METRICS) from None
+        raise missing_file(path, kind) from None
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise FileError(path, FileKind.METRICS, "not a JSON file") from None
+        raise FileError(path, kind, "not a JSON file") from None
     if not isinstance(values, dict):
-        raise FileError(path, FileKind.METRICS, "not a metrics file")
+        raise FileError(path, kind, "not a metrics file")
     return values
 
 

@@ -72,13 +72,13 @@ class Recipe(Weights[NonNegative]):
         return self.model_copy(update=weights)
 
 
-class Choice(Group):
+class RecipeChoice(Group):
     """The entry of `recipes` that is trained for."""
 
     recipe: str
 
 
-class Loss(Weights[NonNegative | None], Choice):
+class Loss(Weights[NonNegative | None], RecipeChoice):
     """`loss`: which recipe, what to change in it, and which formula each term follows.
 
     A weight replaces the recipe's; None keeps that.

@@ -4,14 +4,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ppcn.params.fields import Count, Fraction, Group, NonNegative, Positive
+from ppcn.params.fields import Count, FolderName, Fraction, Group, NonNegative, Positive
 
 
 class Data(Group):
     """`data`: where photos and patches are read from."""
 
     root: str
-    reference: str
+    reference: FolderName
     pair_by: str
     pair_tolerance: NonNegative
     clock_offset: float

@@ -91,7 +91,7 @@ def imresize(image: NDArray[Kind], scale: float) -> NDArray[Kind]:
 
 def _bicubic_weights(length: int, scale: float) -> "csr_array":
     """(ceil(length * scale), length) sparse matrix that resizes one axis."""
-    # Here, for who only enhances photos needs no memory for it.
+    # Imported only now, for enhancing photos takes no memory for it.
     from scipy.sparse import csr_array
 
     widening = min(scale, 1.0)

@@ -222,7 +222,8 @@ class CropSource:
     def __init__(self, crops: CropSet, training: SRTraining, enlarged: bool) -> None:
         if training.train_crop > crops.size:
             raise UserError(
-                f"train_crop is larger than the stored crops of {crops.size} px; make them anew"
+                f"train_crop is larger than the stored crops of {crops.size} px; lower it, or "
+                "store larger ones"
             )
         self.size, self._enlarged = training.batch, enlarged
         self._crops, self._side = crops, training.train_crop

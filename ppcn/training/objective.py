@@ -81,7 +81,7 @@ class Term:
     """A row of the table of enhancement terms.
 
     Attributes:
-        name: as in the log, and in `--without`.
+        name: as in the log, and in the tables' `without`.
         compute: the term, before its weight.
         weights: parameters of recipe or loss whose product is its weight.
         needs: what it costs. Terms that need VGG's features or the discriminator are left out

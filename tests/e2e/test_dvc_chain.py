@@ -89,7 +89,8 @@ def test_the_chain_writes_tables_that_name_their_protocol(project: Project) -> N
     assert scores["test_photos"] == 1
     assert scores["features"]["source"] == "file"
     assert set(scores["do_nothing"]) == {"psnr", "ssim", "ms_ssim"}
-    assert set(scores["sha256"]) == {"patches", "teacher", "student"}
+    assert set(scores["sha256"]) == {"patches", "teacher", "student", "aligned"}
+    assert scores["photo"]["images"] == scores["images"]
     assert project.metrics("accuracy/iphone.json")["crop_error_px"]["median"] < 1
     page = (project.folder / "report/index.html").read_text()
     for text in ("pirm2018", "sr_y_shave4", "do nothing", "loss.kd_weight", "data:image/svg+xml"):

@@ -6,7 +6,7 @@ from conftest import ROOT, edit_yaml
 from ruamel.yaml import YAML
 
 from ppcn.errors import UserError
-from ppcn.params import Params
+from ppcn.params import Params, Recipe
 
 
 @pytest.fixture
@@ -157,3 +157,22 @@ def test_a_file_that_holds_no_parameters_is_refused(tmp_path: Path, text: str) -
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"nowhere\.yaml: no such parameter file"):
         Params.load(tmp_path / "nowhere.yaml")
+
+
+def test_what_a_recipe_leaves_out_is_fixed() -> None:
+    """No stage depends on these defaults, so that they must not change."""
+    defaults = Recipe().model_dump()
+    variants = {key: defaults.pop(key) for key in [*defaults] if not key.endswith("_weight")}
+    assert set(defaults.values()) == {0.0}
+    assert variants == {
+        "l1_channels": "equal",
+        "vgg_layer": "conv4_2",
+        "vgg_distance": "mean_squared",
+        "discriminator": "ppcn",
+    }
+
+
+def test_the_better_cameras_folder_is_a_name(file: Path) -> None:
+    edit_yaml(file, {"data.reference": "photos/canon"})
+    with pytest.raises(UserError, match=r"data\.reference"):
+        Params.load(file)

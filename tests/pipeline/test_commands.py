@@ -71,6 +71,17 @@ def test_commands_do_what_the_listing_says(name: str) -> None:
     assert rest == ["x"]
 
 
+def test_scores_are_printed_as_json_where_no_file_is_named(
+    folder: Path, patch_folders: tuple[Path, Path]
+) -> None:
+    phone, reference = patch_folders
+    folders = (f"--phone-dir={phone}", f"--dslr-dir={reference}")
+    done = run(folder, "score-enhancement", "--weights=do-nothing", *folders, "--json")
+    assert json.loads(done.stdout)["network"] == "do-nothing"
+    assert "do-nothing: psnr" in done.stderr
+    assert not (folder / "-").exists()
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_is_explained_in_whole_sentences(name: str) -> None:
     _, called, _ = get_command(app).resolve_command(None, [name])

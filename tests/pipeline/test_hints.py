@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.app import COMMANDS
-from pipeline.cli.hints import MAKERS, with_hint
+from pipeline.cli.hints import MAKERS, maker_of, with_hint
 from ppcn.errors import FileError, FileKind, UserError, missing_file
 
 
@@ -24,14 +24,21 @@ from ppcn.errors import FileError, FileKind, UserError, missing_file
         ("data/models/baseline/p/srcnn.safetensors", FileKind.WEIGHTS, "dvc repro -R tables"),
         ("metrics/patches/pixel.csv", FileKind.METRICS, "ppcn-pipeline patches --phone pixel"),
         ("metrics/evaluate/sr.json", FileKind.METRICS, "ppcn-pipeline evaluate-sr"),
+        ("times/h100.json", FileKind.TIMES, "ppcn-pipeline benchmark --json {path}"),
         ("data/sr/train.h5", FileKind.SR_SET, "ppcn-pipeline lr"),
     ],
 )
 def test_the_command_follows_from_kind_and_place(path: str, kind: FileKind, command: str) -> None:
     missing = missing_file(Path(path), kind)
-    assert with_hint(missing) == f"{path}: no such file; make it with '{command}'"
+    made = command.format(path=path)
+    assert with_hint(missing) == f"{path}: no such file; make it with '{made}'"
     damaged = FileError(Path("/somewhere") / path, kind, "unfinished")
-    assert with_hint(damaged) == f"/somewhere/{path}: unfinished; remake it with '{command}'"
+    made = command.format(path=f"/somewhere/{path}")
+    assert with_hint(damaged) == f"/somewhere/{path}: unfinished; remake it with '{made}'"
+
+
+def test_metrics_of_no_stage_get_no_wrong_advice() -> None:
+    assert maker_of(missing_file(Path("metrics/benchmark/h100.json"), FileKind.METRICS)) is None
 
 
 def test_weights_of_the_users_own_get_no_wrong_advice() -> None:
@@ -42,7 +49,7 @@ def test_weights_of_the_users_own_get_no_wrong_advice() -> None:
 
 def test_the_commands_exist() -> None:
     named = {maker.command.split()[1] for maker in MAKERS if maker.command.startswith("ppcn-")}
-    assert named - {"{stage}"} <= COMMANDS.keys()
+    assert named <= COMMANDS.keys()
 
 
 def test_the_error_survives_the_way_back_from_a_worker() -> None:

@@ -18,7 +18,7 @@ class TorchRuntime:
 
     Args:
         precision: "bfloat16" computes convolutions in it, the rest in float32.
-        rewrites: whether networks may be rewritten and computed in strips.
+        rewrites: whether networks may be rewritten and, on a CPU, computed in strips.
         device: where to compute; the GPU by default, if there is one.
     """
 
