@@ -104,7 +104,7 @@ def _loaded(command: str) -> Any:
     function = getattr(import_module(f"pipeline.{ROOMS[COMMANDS[command].panel]}.{name}"), name)
     paragraphs = inspect.cleandoc(function.__doc__).split("\n\n")
     text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-    single = typer.Typer(pretty_exceptions_enable=False)
+    single = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
     single.command(command, cls=CommandWithJson, help=text)(function)
     return typer.main.get_command(single)
 

@@ -86,7 +86,7 @@ def test_scores_are_printed_as_json_where_no_file_is_named(
 def test_every_option_is_explained_in_whole_sentences(name: str) -> None:
     _, called, _ = get_command(app).resolve_command(None, [name])
     for parameter in called.params:
-        if parameter.name not in ("help", "install_completion", "show_completion"):
+        if parameter.name != "help":
             text = parameter.help
             assert text and text[0].isupper() and text.endswith("."), parameter.name
             assert len(text.split()) > 2, parameter.name
