@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from conftest import PARAMS, ROOT
 from safetensors import safe_open
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 
 from pipeline.app import app
 from ppcn.dataset.patch_set import open_patches
+from ppcn.evaluation.photo_protocol import HeldOutPhoto, score_photos
 from ppcn.evaluation.protocols import (
     bicubic,
     do_nothing,
@@ -21,6 +23,7 @@ from ppcn.evaluation.protocols import (
     score_enhancement,
     score_sr,
 )
+from ppcn.inference.tiled import Tiled, run_tiled
 from ppcn.networks.ppcn_sr import PPCNSR
 from ppcn.photos.decode import read_photo
 from ppcn.photos.resize import shrink
@@ -95,6 +98,35 @@ def test_enhancement_scores_as_its_card_says(name: str, unseen: Path) -> None:
         scores = [scored[method][metric] for metric in ("psnr", "ssim", "ms_ssim")]
         assert scores == pytest.approx(stated, abs=0.0051)
     assert scored[name]["psnr"] > scored["do nothing"]["psnr"] + 3
+
+
+@pytest.mark.slow
+@pytest.mark.reference
+@pytest.mark.xdist_group("unseen")
+def test_whole_photos_score_as_the_card_says(unseen: Path) -> None:
+    card = (WEIGHTS / "ppcn_student.md").read_text().partition("| whole photos |")[2]
+    stated = {}
+    for line in card.splitlines():
+        name, *cells = [cell.strip() for cell in line.split("|")[1:-1]] or [""]
+        if name in ("do nothing", "ppcn_teacher", "ppcn_student"):
+            stated[name] = [float(cell.removesuffix(" %")) for cell in cells]
+    with open_patches(unseen) as cut:
+        photos = [
+            HeldOutPhoto(stem, read_photo(unseen.parent / f"iphone/{stem}.jpg"), corners, pixels)
+            for number, stem in enumerate(cut.stems)
+            if len(rows := np.flatnonzero(cut.photo == number))
+            for corners, pixels in [(cut.field("xy")[rows], cut.read(rows)[1])]
+        ]
+        names = ("ppcn_teacher", "ppcn_student")
+        networks = {name: load_weights(WEIGHTS / f"{name}.safetensors")[0] for name in names}
+        scores = score_photos({n: run_tiled(Tiled(m)) for n, m in networks.items()}, photos)
+    figures = ("psnr", "ssim", "ciede2000", "color_error", "detail_error", "made_worse")
+    for name, cells in stated.items():
+        measured = [scores[name.replace(" ", "_")][figure] for figure in figures]
+        measured[-1] *= 100
+        for value, cell, digits in zip(measured, cells, (2, 3, 2, 0, 0, 1), strict=True):
+            assert value == pytest.approx(cell, abs=0.51 * 10**-digits), name
+    assert len(stated) == 3
 
 
 def test_enhancement_knows_its_camera() -> None:
