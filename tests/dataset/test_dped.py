@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import PARAMS
 from typer.testing import CliRunner
 
 from pipeline.app import app
@@ -25,6 +26,7 @@ def release(tmp_path: Path) -> Path:
 
 def _import(folder: Path, out: Path) -> None:
     arguments = ["import-dped", str(folder), "--phone", "iphone", "--out", str(out)]
+    arguments += ["--params", str(PARAMS)]
     result = CliRunner().invoke(app, arguments)
     if result.exception:
         raise result.exception

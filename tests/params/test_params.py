@@ -2,7 +2,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, edit_yaml
+from conftest import ROOT, edit_yaml, sample_params
 from ruamel.yaml import YAML
 
 from ppcn.errors import UserError
@@ -11,12 +11,11 @@ from ppcn.params import Params, Recipe
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    path = tmp_path / "params.yaml"
-    path.write_text((ROOT / "params.yaml").read_text())
-    return path
+    return sample_params(tmp_path)
 
 
 def test_committed_values_are_accepted(params: Params) -> None:
+    Params.load(ROOT / "params.yaml")
     assert params.loss.kd_weight == 75
     assert list(params.phones) == ["iphone"]
 
@@ -75,6 +74,7 @@ def test_exponents_without_a_point_are_numbers(file: Path) -> None:
 
 
 def test_phones_in_comments_are_ready_to_use(file: Path) -> None:
+    file.write_text((ROOT / "params.yaml").read_text())
     entry = re.compile(r"^  # (?=(blackberry|sony|  \w+):)", flags=re.MULTILINE)
     file.write_text(entry.sub("  ", file.read_text()))
     phones = Params.load(file).phones

@@ -60,7 +60,7 @@ def test_what_is_not_installed_as_a_package_stops_nothing(
 
 
 def test_outside_a_checkout_commands_work(tmp_path: Path) -> None:
-    done = run(tmp_path, "doctor")
+    done = run(tmp_path, "doctor", "--params", PARAMS)
     assert done.returncode == 0, done.stderr
     assert "no dvc.yaml here" in done.stdout
 
