@@ -82,7 +82,7 @@ def prepare(stage: str, batch: int, files: ExitStack) -> tuple[Job, Any]:
         literal: Any = LiteralSR(twin(network), objective.weights)
         return Job(network, objective, Batches(source, 0)), literal
     cut = files.enter_context(open_patches(PATCHES))
-    source = PatchSource(cut, batch)
+    source = PatchSource([cut], batch)
     teacher = place(Teacher(0.1)) if stage == "student" else None
     network = Student(0.1) if teacher else Teacher(0.1)
     vgg = load_vgg(FEATURES)[0]

@@ -54,6 +54,7 @@ COMMANDS = {
     "export": Command(TOOLS, "Write a network as a model file of another runtime."),
     "doctor": Command(TOOLS, "Say what is missing on this machine and in this folder."),
     "scale": Command(TOOLS, "Write a set of values, such as the papers', into params.yaml."),
+    "simulate": Command(TOOLS, "Make pairs for cameras of which there are none."),
     "import-dped": Command(TOOLS, "Read DPED's released patches into one patch set."),
     "import-checkpoint": Command(TOOLS, "Read the authors' published weights without TensorFlow."),
     "score-enhancement": Command(TOOLS, "Score an enhancement network on folders of patches."),

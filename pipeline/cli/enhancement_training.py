@@ -1,5 +1,6 @@
 """What `teacher`, `student` and `baseline` share: one training run on one phone's patches."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,7 @@ class Files(NamedTuple):
     features: Path
     out: Path | None
     metrics: Path | None
+    also: Sequence[Path] = ()
 
 
 def train_on_phone(
@@ -61,7 +63,7 @@ def train_on_phone(
         recipe_name=recipe_name or params.loss.recipe,
         recipe=recipe or params.recipe(),
         teacher=teacher,
-        patches=files.patches or usual_patches(params, phone),
+        patches=(files.patches or usual_patches(params, phone), *files.also),
         features=files.features,
         out=files.out or Path(f"data/models/{place}.safetensors"),
         metrics=files.metrics or Path(f"metrics/{place}.json"),

@@ -27,6 +27,13 @@ PatchesFile = Annotated[
     Path | None,
     typer.Option(help="Patch set to read; by default PHONE.h5 in the folder data.patches."),
 ]
+AlsoPatches = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--also",
+        help="One more patch set to train on, each as often as another; can be repeated.",
+    ),
+]
 AlignedFile = Annotated[
     Path | None,
     typer.Option(

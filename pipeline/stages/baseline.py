@@ -7,12 +7,12 @@ import typer
 from torch import nn
 
 from pipeline.cli.enhancement_training import Files, train_on_phone
-from pipeline.cli.options import ParamsFile, PatchesFile, Phone, load_params
+from pipeline.cli.options import AlsoPatches, ParamsFile, PatchesFile, Phone, load_params
 from pipeline.cli.training_runs import FEATURES, Features
 from ppcn.errors import UserError, nearest
 from ppcn.networks.ppcn import Teacher
 from ppcn.params import NetworkName, Params, Recipe, Without
-from ppcn.training.base_run import fresh_network
+from ppcn.training.base_run import fresh_enhancer
 from ppcn.weights import load_network
 
 NetworkToTrain = Annotated[
@@ -62,6 +62,7 @@ def baseline(
     teacher: TeacherFile = None,
     name: ResultName = None,
     patches: PatchesFile = None,
+    also: AlsoPatches = None,
     features: Features = FEATURES,
     out: WeightsFile = None,
     metrics: MetricsFile = None,
@@ -80,7 +81,7 @@ def baseline(
     train_on_phone(
         params,
         phone,
-        Files(patches, features, out, metrics),
+        Files(patches, features, out, metrics, also or ()),
         stage="baseline",
         result=name,
         name=network,
@@ -98,12 +99,12 @@ def _make(name: str, params: Params, noise: bool) -> nn.Module:
     if name not in known:
         near = nearest(name, known)
         raise UserError(f"unknown enhancement network '{name}'; the nearest is '{near}'")
-    options: dict[str, float | None] = {"initial_deviation": params.baseline.initial_deviation}
+    options = {}
     if not noise:
         if not name.startswith("mux"):
             raise UserError(f"--without noise: {name} has none; only the mux networks do")
         options["noise_deviation"] = 0.0
-    return fresh_network(name, params.seed, **options)
+    return fresh_enhancer(name, params.seed, params.baseline, **options)
 
 
 def _recipe(params: Params, name: str | None, without: Without) -> Recipe:

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.enhancement_training import Files, train_on_phone
-from pipeline.cli.options import ParamsFile, PatchesFile, Phone, load_params
+from pipeline.cli.options import AlsoPatches, ParamsFile, PatchesFile, Phone, load_params
 from pipeline.cli.training_runs import FEATURES, Features
 from ppcn.networks.ppcn import Teacher
-from ppcn.training.base_run import fresh_network
+from ppcn.training.base_run import fresh_enhancer
 from ppcn.weights import load_network
 
 TeacherFile = Annotated[
@@ -34,6 +34,7 @@ MetricsFile = Annotated[
 def student(
     phone: Phone,
     patches: PatchesFile = None,
+    also: AlsoPatches = None,
     features: Features = FEATURES,
     teacher: TeacherFile = None,
     out: WeightsFile = None,
@@ -47,14 +48,13 @@ def student(
     params = load_params(params_file)
     teacher = teacher or Path(f"data/models/teacher/{phone}.safetensors")
     imitated, _ = load_network(teacher, Teacher)
-    deviation = params.student.initial_deviation
     train_on_phone(
         params,
         phone,
-        Files(patches, features, out, metrics),
+        Files(patches, features, out, metrics, also or ()),
         stage="student",
         name="ppcn_student",
-        network=fresh_network("ppcn_student", params.seed, initial_deviation=deviation),
+        network=fresh_enhancer("ppcn_student", params.seed, params.student),
         training=params.student,
         teacher=(imitated, teacher),
     )

@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.enhancement_training import Files, train_on_phone
-from pipeline.cli.options import ParamsFile, PatchesFile, Phone, load_params
+from pipeline.cli.options import AlsoPatches, ParamsFile, PatchesFile, Phone, load_params
 from pipeline.cli.training_runs import FEATURES, Features
-from ppcn.training.base_run import fresh_network
+from ppcn.training.base_run import fresh_enhancer
 
 WeightsFile = Annotated[
     Path | None,
@@ -26,6 +26,7 @@ MetricsFile = Annotated[
 def teacher(
     phone: Phone,
     patches: PatchesFile = None,
+    also: AlsoPatches = None,
     features: Features = FEATURES,
     out: WeightsFile = None,
     metrics: MetricsFile = None,
@@ -36,13 +37,12 @@ def teacher(
     It is trained on one phone's patches for PPCN eq. 13 without distillation, or another recipe.
     """
     params = load_params(params_file)
-    deviation = params.teacher.initial_deviation
     train_on_phone(
         params,
         phone,
-        Files(patches, features, out, metrics),
+        Files(patches, features, out, metrics, also or ()),
         stage="teacher",
         name="ppcn_teacher",
-        network=fresh_network("ppcn_teacher", params.seed, initial_deviation=deviation),
+        network=fresh_enhancer("ppcn_teacher", params.seed, params.teacher),
         training=params.teacher,
     )

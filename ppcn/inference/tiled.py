@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ppcn.inference.graph_passes.simd_packing import SIMD_WIDTH
-from ppcn.inference.photo_rows import ArrayRows, Pixels, Rows
+from ppcn.inference.photo_rows import ArrayRows, MirroredRows, Pixels, Rows
 from ppcn.inference.receptive_field import ReceptiveFieldProbe, noise_photo
 from ppcn.inference.runtimes import Runtime, make_runtime
 from ppcn.inference.segments import PHOTO, Noise, cut_at_statistics
@@ -25,6 +25,7 @@ from ppcn.inference.statistics import RunningStatistics
 from ppcn.inference.tile_grid import Grid, Tile, choose_strips, choose_tiles, one_span
 from ppcn.inference.tile_passes import Pass, Shapes, Step, keeping_maps, keeping_nothing, make_steps
 from ppcn.networks.devices import free_bytes, to_tensor
+from ppcn.networks.layers import take_margin
 from ppcn.networks.muxdemux import position_noise
 
 Report = Callable[[int, int], None]
@@ -72,6 +73,8 @@ class Tiled:
         self._runtime = runtime or make_runtime("torch")
         self._memory = memory or free_bytes(self._runtime.device) // SHARE_OF_MEMORY
         on_cpu = copy.deepcopy(network).cpu()
+        # A mirrored margin is read of the photo, so that no tile has a border of another kind.
+        self._margin = take_margin(on_cpu)
         self._chain = cut_at_statistics(on_cpu)
         self._probe = ReceptiveFieldProbe(self._chain)
         self.radius, self.scale = self._probe.radius, self._probe.scale
@@ -94,6 +97,16 @@ class Tiled:
             Pieces that cover the result, from top to bottom and from left to right: first row,
             first column, and pixels (rows, columns, 3) float32, not clipped.
         """
+        if not self._margin:
+            yield from self._tiles_of(photo, report)
+            return
+        mirrored = MirroredRows(photo, self._margin)
+        for piece in self._tiles_of(mirrored, report):
+            if inside := _inside(piece, self._margin, photo):
+                yield inside
+
+    def _tiles_of(self, photo: Rows, report: Report) -> Iterator[Piece]:
+        """As `tiles`, zeros beyond the border."""
         state = _PhotoState(photo, self._chain.shapes(photo.height, photo.width))
         passes = self._schedule(state)
         total = sum(one.tiles for one in passes)
@@ -228,6 +241,15 @@ def _examples(calibration: NDArray[np.uint8] | None) -> list[Tensor]:
         return [noise_photo(EXAMPLE_SIDE, EXAMPLE_SIDE)]
     height, width = (side // SIMD_WIDTH * SIMD_WIDTH for side in calibration.shape[1:3])
     return [to_tensor(patch[:height, :width], torch.device("cpu")) for patch in calibration]
+
+
+def _inside(piece: Piece, margin: int, photo: Rows) -> Piece | None:
+    """What a piece of a photo with a margin shows of the photo itself."""
+    top, left, pixels = piece[0] - margin, piece[1] - margin, piece[2]
+    rows = slice(max(-top, 0), max(min(photo.height - top, pixels.shape[0]), 0))
+    columns = slice(max(-left, 0), max(min(photo.width - left, pixels.shape[1]), 0))
+    own = pixels[rows, columns]
+    return (max(top, 0), max(left, 0), own) if own.numel() else None
 
 
 def assemble(

@@ -3,10 +3,17 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ppcn.networks.layers import ResidualBlock, bounded, conv_same, initialise
+from ppcn.networks.layers import (
+    Enhanced,
+    EnhancementNetwork,
+    ResidualBlock,
+    bounded,
+    conv_same,
+    initialise,
+)
 
 
-class ResNet(nn.Module):
+class ResNet(EnhancementNetwork):
     """DPED's generator (Fig. 7): ResNet-12-64 with 401,475 parameters, ResNet-8-32 with 71,331.
 
     Deviation: instance norm, as in the released code and weights; the paper says batch norm.
@@ -19,6 +26,7 @@ class ResNet(nn.Module):
 
     def __init__(self, channels: int, blocks: int, initial_deviation: float | None = 0.01) -> None:
         super().__init__()
+        self.margin = 10 + 2 * blocks
         self.first = conv_same(3, channels, 9)
         self.blocks = nn.Sequential(
             *(ResidualBlock(channels, ends_in_relu=True) for _ in range(blocks))
@@ -30,8 +38,8 @@ class ResNet(nn.Module):
         self.last = conv_same(channels, 3, 9)
         initialise(self, initial_deviation)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Enhance (N, 3, H, W) in [0, 1]."""
+    def compute(self, x: Tensor) -> Enhanced:
+        """The enhanced photo."""
         x = self.blocks(F.relu(self.first(x)))
         x = F.relu(self.after2(F.relu(self.after1(x))))
-        return bounded(self.last(x))
+        return Enhanced(bounded(self.last(x)))

@@ -3,10 +3,18 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ppcn.networks.layers import InstanceNorm, ResidualBlock, bounded, conv_same, initialise
+from ppcn.networks.layers import (
+    Enhanced,
+    EnhancementNetwork,
+    InstanceNorm,
+    ResidualBlock,
+    bounded,
+    conv_same,
+    initialise,
+)
 
 
-class Johnson(nn.Module):
+class Johnson(EnhancementNetwork):
     """Johnson et al.'s transformation network (2016) for pictures that keep their size, 401,859.
 
     Their x4 network without its upsampling: conv 9x9, four residual blocks of 64 channels without
@@ -20,6 +28,8 @@ class Johnson(nn.Module):
         initial_deviation: of fresh weights, see `initialise`.
     """
 
+    margin = 18
+
     def __init__(self, initial_deviation: float | None = 0.01) -> None:
         super().__init__()
         self.first, self.norm_first = conv_same(3, 64, 9), InstanceNorm(64)
@@ -29,8 +39,8 @@ class Johnson(nn.Module):
         self.last = conv_same(64, 3, 9)
         initialise(self, initial_deviation)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Enhance (N, 3, H, W) in [0, 1]."""
+    def compute(self, x: Tensor) -> Enhanced:
+        """The enhanced photo."""
         x = self.blocks(F.relu(self.norm_first(self.first(x))))
         x = F.relu(self.norm2(self.after2(F.relu(self.norm1(self.after1(x))))))
-        return bounded(self.last(x))
+        return Enhanced(bounded(self.last(x)))

@@ -4,12 +4,68 @@ Images and feature maps are (N, C, H, W) float; images are RGB in [0, 1].
 """
 
 import math
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ppcn.photos.color import TF_GRAY_WEIGHTS
+
+Padding = Literal["zero", "mirror"]
+"""What an enhancement network sees beyond the border of a photo."""
+
+
+class Enhanced(NamedTuple):
+    """An enhancement network's output and the feature maps that PPCN eq. 12 distils, if any."""
+
+    image: Tensor
+    taps: tuple[Tensor, ...] = ()
+
+
+class EnhancementNetwork(nn.Module):
+    """What enhancement networks share: what they see beyond the border of a photo.
+
+    With zeros around it, as in the papers' programs, a network draws a frame around a photo, for
+    it tells its border from its middle. Mirrored, the photo goes on beyond its border as far as the
+    network sees, and what comes of the margin is cut off.
+
+    Attributes:
+        margin: how many pixels around each pixel the network sees, rounded up to the groups of
+            pixels that it shuffles.
+        padding: part of the weights, for they are trained with the one or the other.
+    """
+
+    margin: int
+    padding: Padding = "zero"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Enhance (N, 3, H, W) in [0, 1]."""
+        return self.enhance(x).image
+
+    def enhance(self, x: Tensor) -> Enhanced:
+        """Enhance (N, 3, H, W) in [0, 1]; the maps to distil have the same height and width."""
+        if self.padding == "zero":
+            return self.compute(x)
+        result = self.compute(with_mirrored_margin(x, self.margin))
+        image, *taps = (without_margin(x, self.margin) for x in (result.image, *result.taps))
+        return Enhanced(image, tuple(taps))
+
+    def compute(self, x: Tensor) -> Enhanced:
+        """What the network's layers make of (N, 3, H, W), zeros around it."""
+        raise NotImplementedError
+
+
+def take_margin(network: nn.Module) -> int:
+    """Let a network compute what it is shown; returns the mirrored margin that it has to be shown.
+
+    Args:
+        network: is changed; one that mirrors a margin by itself no longer does.
+    """
+    if not isinstance(network, EnhancementNetwork) or network.padding == "zero":
+        return 0
+    network.padding = "zero"
+    return network.margin
 
 
 class PhotoMean(nn.Module):
@@ -119,3 +175,26 @@ def crop_like(x: Tensor, original: Tensor) -> Tensor:
     the one it was traced with.
     """
     return F.pad(x, (0, original.shape[3] - x.shape[3], 0, original.shape[2] - x.shape[2]))
+
+
+def with_mirrored_margin(x: Tensor, margin: int) -> Tensor:
+    """Continue (N, C, H, W) by its mirror image, whose border pixels are not repeated.
+
+    A photo that is smaller than the margin is mirrored again and again.
+    """
+    if min(x.shape[2:]) > margin:
+        return F.pad(x, (margin,) * 4, mode="reflect")
+    rows, columns = (mirrored_indices(size, margin).to(x.device) for size in x.shape[2:])
+    return x.index_select(2, rows).index_select(3, columns)
+
+
+def without_margin(x: Tensor, margin: int) -> Tensor:
+    """Cut off what `with_mirrored_margin` added."""
+    return F.pad(x, (-margin,) * 4)
+
+
+def mirrored_indices(size: int, margin: int) -> Tensor:
+    """Which of `size` pixels in a row lie at -margin .. size + margin - 1, (size + 2 margin,)."""
+    period = max(2 * size - 2, 1)
+    places = torch.arange(-margin, size + margin) % period
+    return torch.minimum(places, period - places) if size > 1 else torch.zeros_like(places)

@@ -5,6 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ppcn.networks.layers import (
+    Enhanced,
+    EnhancementNetwork,
     InstanceNorm,
     bounded,
     conv_same,
@@ -92,7 +94,7 @@ class DenseBlock(nn.Module):
         return self.pick(x)
 
 
-class _Noisy(nn.Module):
+class _Noisy(EnhancementNetwork):
     """Adds noise channels; what the two configurations share."""
 
     noise_deviation: Tensor
@@ -128,6 +130,8 @@ class MuxNormal(_Noisy):
         noise_deviation: of the noise; 0 switches it off.
     """
 
+    margin = 24
+
     def __init__(
         self, initial_deviation: float | None = 0.01, noise_deviation: float = 0.1
     ) -> None:
@@ -137,12 +141,12 @@ class MuxNormal(_Noisy):
         self.at_half_again = DenseBlock(16, 12, 2, 12)
         initialise(self, initial_deviation)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Enhance (N, 3, H, W) in [0, 1], any size (padded to a multiple of 4)."""
+    def compute(self, x: Tensor) -> Enhanced:
+        """The enhanced photo, of any size (padded to a multiple of 4)."""
         seed = self._seed()
         half = self.at_half(self._with_noise(demux(pad_to_multiple(x, 4)), seed))
         quarter = self.at_quarter(self._with_noise(demux(half), seed + 1))
-        return crop_like(bounded(mux(self.at_half_again(mux(quarter)))), x)
+        return Enhanced(crop_like(bounded(mux(self.at_half_again(mux(quarter)))), x))
 
 
 class MuxHighPerformance(_Noisy):
@@ -158,6 +162,8 @@ class MuxHighPerformance(_Noisy):
         noise_deviation: of the noise; 0 switches it off.
     """
 
+    margin = 40
+
     def __init__(
         self, initial_deviation: float | None = 0.01, noise_deviation: float = 0.1
     ) -> None:
@@ -165,9 +171,9 @@ class MuxHighPerformance(_Noisy):
         self.blocks = nn.Sequential(DenseBlock(53, 16, 5, 48), DenseBlock(48, 16, 5, 48))
         initialise(self, initial_deviation)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Enhance (N, 3, H, W) in [0, 1], any size (padded to a multiple of 4)."""
+    def compute(self, x: Tensor) -> Enhanced:
+        """The enhanced photo, of any size (padded to a multiple of 4)."""
         seed = self._seed()
         half = self._with_noise(demux(pad_to_multiple(x, 4)), seed)
         quarter = self._with_noise(demux(half), seed + 1)
-        return crop_like(bounded(mux(mux(self.blocks(quarter)))), x)
+        return Enhanced(crop_like(bounded(mux(mux(self.blocks(quarter)))), x))

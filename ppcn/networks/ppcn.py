@@ -3,20 +3,19 @@
 Images are (N, 3, H, W) float RGB in [0, 1], any height and width.
 """
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ppcn.networks.layers import InstanceNorm, PhotoMean, bounded, conv_same, initialise
-
-
-class Enhanced(NamedTuple):
-    """A generator's output and the feature maps that eq. 12 distils."""
-
-    image: Tensor
-    taps: tuple[Tensor, ...]
+from ppcn.networks.layers import (
+    Enhanced,
+    EnhancementNetwork,
+    InstanceNorm,
+    PhotoMean,
+    bounded,
+    conv_same,
+    initialise,
+)
 
 
 class ContrastStep(nn.Module):
@@ -36,12 +35,14 @@ def _lrelu(x: Tensor) -> Tensor:
     return F.leaky_relu(x, 0.05)
 
 
-class Teacher(nn.Module):
+class Teacher(EnhancementNetwork):
     """PPCN teacher, 21,843 parameters (Fig. 3, above).
 
     Args:
         initial_deviation: of fresh weights, see `initialise`; the authors' is 0.01.
     """
+
+    margin = 10
 
     def __init__(self, initial_deviation: float | None = 0.01) -> None:
         super().__init__()
@@ -56,25 +57,23 @@ class Teacher(nn.Module):
         self.conv7 = conv_same(16, 3, 3)
         initialise(self, initial_deviation)
 
-    def enhance(self, x: Tensor) -> Enhanced:
-        """Return the enhanced image with the taps c1 and c6, each (N, 16, H, W)."""
+    def compute(self, x: Tensor) -> Enhanced:
+        """The enhanced image with the taps c1 and c6, each (N, 16, H, W)."""
         c1 = _lrelu(self.conv1(_lrelu(self.conv0(self.contrast(x)))))
         c3 = self.norm3(self.conv3(_lrelu(self.norm2(self.conv2(c1))))) + c1
         c5 = self.norm5(self.conv5(_lrelu(self.norm4(self.conv4(c3))))) + c3
         c6 = _lrelu(self.conv6(torch.cat((c3, c5), dim=1)))
         return Enhanced(bounded(self.conv7(c6)), (c1, c6))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Enhance (N, 3, H, W) in [0, 1]."""
-        return self.enhance(x).image
 
-
-class Student(nn.Module):
+class Student(EnhancementNetwork):
     """PPCN student, 2,715 parameters (Fig. 3, below).
 
     Args:
         initial_deviation: of fresh weights, see `initialise`; the authors' is 0.01.
     """
+
+    margin = 10
 
     def __init__(self, initial_deviation: float | None = 0.01) -> None:
         super().__init__()
@@ -86,13 +85,9 @@ class Student(nn.Module):
         self.conv4 = conv_same(8, 3, 3)
         initialise(self, initial_deviation)
 
-    def enhance(self, x: Tensor) -> Enhanced:
-        """Return the enhanced image with the taps c1 and c3, each (N, 8, H, W)."""
+    def compute(self, x: Tensor) -> Enhanced:
+        """The enhanced image with the taps c1 and c3, each (N, 8, H, W)."""
         c1 = _lrelu(self.conv1(_lrelu(self.conv0(self.contrast(x)))))
         c2 = _lrelu(self.norm2(self.conv2(c1)))
         c3 = _lrelu(self.norm3(self.conv3(c2))) + c1
         return Enhanced(bounded(self.conv4(c3)), (c1, c3))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Enhance (N, 3, H, W) in [0, 1]."""
-        return self.enhance(x).image

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ppcn.networks.layers import bounded, conv_same, initialise
+from ppcn.networks.layers import Enhanced, EnhancementNetwork, bounded, conv_same, initialise
 
 
-class SRCNN(nn.Module):
+class SRCNN(EnhancementNetwork):
     """The SRCNN of the PIRM 2018 challenge, 69,249 parameters: 9x9, 5x5 and 5x5 on RGB.
 
     As in the challenge's weights, one bias is shared by the three output channels.
@@ -19,6 +19,8 @@ class SRCNN(nn.Module):
         initial_deviation: of fresh weights, see `initialise`.
     """
 
+    margin = 8
+
     def __init__(self, initial_deviation: float | None = 0.01) -> None:
         super().__init__()
         self.conv1, self.conv2 = conv_same(3, 64, 9), conv_same(64, 32, 5)
@@ -26,7 +28,7 @@ class SRCNN(nn.Module):
         self.bias3 = nn.Parameter(torch.full((1,), 0.01))
         initialise(self, initial_deviation)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Enhance, or sharpen what was enlarged before."""
+    def compute(self, x: Tensor) -> Enhanced:
+        """The enhanced photo, or a sharper one of what was enlarged before."""
         x = F.relu(self.conv2(F.relu(self.conv1(x))))
-        return bounded(self.conv3(x) + self.bias3)
+        return Enhanced(bounded(self.conv3(x) + self.bias3))

@@ -21,7 +21,16 @@ from ppcn.params.losses import (
     SRLoss,
     TermName,
 )
-from ppcn.params.photos import Align, Camera, Data, Patches, Rig, Split
+from ppcn.params.photos import (
+    Align,
+    Camera,
+    Character,
+    Data,
+    Patches,
+    Rig,
+    Simulate,
+    Split,
+)
 from ppcn.params.training import (
     Baseline,
     Benchmark,
@@ -41,6 +50,7 @@ __all__ = [
     "Baseline",
     "Camera",
     "Channels",
+    "Character",
     "Distance",
     "Engine",
     "EnhancerTraining",
@@ -53,6 +63,7 @@ __all__ = [
     "Recipe",
     "SRLoss",
     "SRTraining",
+    "Simulate",
     "Split",
     "SuperResolution",
     "Tables",
@@ -73,6 +84,7 @@ class Params(Group):
     phones: Annotated[dict[PhoneName, Camera | None], Field(min_length=1)]
     align: Align
     patches: Patches
+    simulate: Simulate
     features: Features
     recipes: dict[str, Recipe]
     loss: Loss

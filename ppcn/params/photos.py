@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ppcn.params.fields import Count, FolderName, Fraction, Group, NonNegative, Positive
 
@@ -18,17 +18,9 @@ class Data(Group):
     patches: str
 
 
-class Camera(Group):
-    """What a camera of the virtual rig does to a scene; units are commented in params.yaml."""
+class Character(Group):
+    """What lens, sensor and processing do to a scene; units are commented in params.yaml."""
 
-    width: Annotated[int, Field(ge=200)]
-    height: Annotated[int, Field(ge=200)]
-    field_of_view: Annotated[float, Field(gt=0.2, le=1)]
-    translation: NonNegative
-    rotation: NonNegative
-    perspective: NonNegative
-    distortion: Annotated[float, Field(ge=-0.3, le=0.3)]
-    parallax: NonNegative
     blur: NonNegative
     vignetting: Fraction
     white_balance: tuple[Positive, Positive, Positive]
@@ -41,6 +33,19 @@ class Camera(Group):
     sharpening: NonNegative
     jpeg_quality: Annotated[int, Field(ge=1, le=100)]
     variation: NonNegative
+
+
+class Camera(Character):
+    """A camera of the virtual rig: its character, its picture size, and where it may stand."""
+
+    width: Annotated[int, Field(ge=200)]
+    height: Annotated[int, Field(ge=200)]
+    field_of_view: Annotated[float, Field(gt=0.2, le=1)]
+    translation: NonNegative
+    rotation: NonNegative
+    perspective: NonNegative
+    distortion: Annotated[float, Field(ge=-0.3, le=0.3)]
+    parallax: NonNegative
 
 
 class Rig(Group):
@@ -83,3 +88,40 @@ class Patches(Group):
     min_deviation: NonNegative
     max_blown: Fraction
     split: Split
+
+
+Bounds = tuple[float, float]
+
+
+class Simulate(Group):
+    """`simulate`: windows of good photos, and what random cameras would have recorded of them."""
+
+    windows: Count
+    size: Annotated[int, Field(ge=32)]
+    reduce: Annotated[float, Field(ge=1)]
+    untouched: Annotated[float, Field(ge=0, le=1)]
+    split: Split
+    cast: NonNegative
+    blur: Bounds
+    exposure: Bounds
+    contrast: Bounds
+    saturation: Bounds
+    noise_shot: Bounds
+    noise_read: Bounds
+    denoise: Bounds
+    sharpening: Bounds
+    jpeg_quality: Bounds
+
+    @model_validator(mode="after")
+    def _cameras_can_be_drawn(self) -> "Simulate":
+        shared = [name for name in Character.model_fields if name in Simulate.model_fields]
+        for name in shared:
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"simulate.{name}: the lower bound {low} exceeds the upper {high}")
+        for end in (0, 1):
+            values = {name: getattr(self, name)[end] for name in shared}
+            whole = {"jpeg_quality": round(values["jpeg_quality"])}
+            rest = {"white_balance": (1, 1, 1), "vignetting": 0, "variation": 0}
+            Character(**{**values, **whole, **rest})
+        return self

@@ -48,6 +48,7 @@ class EnhancerTraining(Training):
     warmup_steps: Annotated[int, Field(ge=0)]
     initial_deviation: Positive | None
     color_augmentation: Annotated[float, Field(ge=0, le=1)]
+    padding: Literal["zero", "mirror"]
 
     @model_validator(mode="after")
     def _warm_up_ends(self) -> "EnhancerTraining":

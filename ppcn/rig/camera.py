@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 from ppcn.errors import UserError
-from ppcn.params import Camera
+from ppcn.params import Camera, Character
 from ppcn.photos.decode import Photo, encode_jpeg, read_photo
 from ppcn.registration.geometry import Array, low_pass, transform_points
 
@@ -150,13 +150,33 @@ def record(scene: Photo, camera: Camera, pose: Pose, random: np.random.Generator
     Returns:
         The JPEG file.
     """
-    light = _from_srgb(np.arange(256, dtype=np.float32) / 255)[scene]
+    light = light_of(scene)
     scale = float(np.sqrt(abs(np.linalg.det(pose.homography[:2, :2]))))
     coordinates = pose.to_scene(pixel_grid(pose.size, step=1)).astype(np.float32)
     light = cv2.remap(
         low_pass(light, scale), coordinates, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT
     )
-    light = _blur(light, camera.blur) * _falloff(pose.size, camera.vignetting)
+    return develop(light, camera, random)
+
+
+def light_of(photo: Photo) -> Array:
+    """Linear light in [0, 1], float32, of an 8-bit sRGB photo."""
+    return _from_srgb(np.arange(256, dtype=np.float32) / 255)[photo]
+
+
+def develop(light: Array, camera: Character, random: np.random.Generator) -> bytes:
+    """What lens, sensor and processing make of the light that falls through a camera's lens.
+
+    Args:
+        light: (H, W, 3) linear light in [0, 1].
+        camera: what they do.
+        random: source of noise and of the photo's own exposure and white balance.
+
+    Returns:
+        The JPEG file.
+    """
+    height, width = light.shape[:2]
+    light = _blur(light, camera.blur) * _falloff((width, height), camera.vignetting)
     jitter = np.exp(random.normal(0, camera.variation, 4))
     gains = np.array(camera.white_balance) * jitter[:3] * jitter[3] * 2.0**camera.exposure
     light = np.clip(light * gains.astype(np.float32), 0, 1)

@@ -11,7 +11,8 @@ from torch import nn
 
 from ppcn.files.artifacts import write_csv, write_json
 from ppcn.networks import NETWORKS
-from ppcn.params import Params, Training
+from ppcn.networks.layers import EnhancementNetwork
+from ppcn.params import EnhancerTraining, Params, Training
 from ppcn.training import distributed
 from ppcn.training.batches import Batches, Source
 from ppcn.training.checkpoint import RunDirectory
@@ -72,6 +73,14 @@ def fresh_network(name: str, seed: int, **options: Any) -> nn.Module:
     """A network of `NETWORKS` whose first weights, like all that is drawn next, follow the seed."""
     torch.manual_seed(seed)
     return NETWORKS[name].make(**options)
+
+
+def fresh_enhancer(name: str, seed: int, training: EnhancerTraining, **options: Any) -> nn.Module:
+    """A fresh enhancement network, with the first weights and the padding of a training run."""
+    network = fresh_network(name, seed, initial_deviation=training.initial_deviation, **options)
+    assert isinstance(network, EnhancementNetwork)
+    network.padding = training.padding
+    return network
 
 
 def train_to_files(config: RunConfig, task: Task, params: Params, watch: Watch) -> Row | None:

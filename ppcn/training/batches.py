@@ -165,28 +165,48 @@ def _flip_columns(images: Tensor) -> Tensor:
 
 
 class PatchSource:
-    """Training patches of a patch set, whole.
+    """Training patches of patch sets, whole, each set as often as another.
+
+    Args:
+        sets: one or more.
+        batch: number of pairs in a batch.
 
     Raises:
-        UserError: the set holds none.
+        UserError: a set holds none, or the sets' patches differ in size.
     """
 
-    def __init__(self, patches: PatchSet, batch: int) -> None:
+    def __init__(self, sets: Sequence[PatchSet], batch: int) -> None:
         self.size = batch
-        self._patches = patches
-        self._rows = patches.of_split(TRAIN, "training")
-        self.targets = TURNS * len(self._rows)
-        self.held, device = room_on(2 * len(self._rows) * patches.size**2 * 3)
+        self._sets = sets
+        for patches in sets:
+            if patches.size != sets[0].size:
+                raise UserError(
+                    f"{patches.path}: its patches are of {patches.size} px, those of "
+                    f"{sets[0].path} of {sets[0].size}; cut them alike"
+                )
+        # Of each set, and where they begin among the rows of all.
+        self._rows = [patches.of_split(TRAIN, "training") for patches in sets]
+        self._counts = np.array([len(rows) for rows in self._rows])
+        self._starts = np.cumsum(self._counts) - self._counts
+        self.targets = TURNS * len(self)
+        self.held, device = room_on(2 * len(self) * sets[0].size ** 2 * 3)
         self._pool = None
         if device:
-            self._pool = _hold(lambda part: patches.read(self._rows[part]), len(self), device)
+            self._pool = _hold(
+                lambda part: self._read_rows(np.arange(part.start, part.stop)), len(self), device
+            )
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return int(self._counts.sum())
 
     def pick(self, random: np.random.Generator) -> list[Pick]:
-        """Choose patches with replacement."""
-        rows = random.integers(0, len(self._rows), self.size).tolist()
+        """Choose patches with replacement, each of a set that is chosen first."""
+        if len(self._sets) == 1:
+            rows = random.integers(0, len(self), self.size).tolist()
+        else:
+            chosen = random.integers(0, len(self._sets), self.size)
+            within = random.integers(0, self._counts[chosen])
+            rows = (self._starts[chosen] + within).tolist()
         turns = random.integers(0, TURNS, self.size).tolist()
         return [Pick(row, (0, 0), turned) for row, turned in zip(rows, turns, strict=True)]
 
@@ -194,10 +214,21 @@ class PatchSource:
         """The phone's and the better camera's patches."""
         rows = [pick.row for pick in picks]
         if self._pool is None:
-            phone, reference = self._patches.read(self._rows[rows])
+            phone, reference = self._read_rows(np.array(rows))
             return torch.from_numpy(phone), torch.from_numpy(reference)
         index = torch.tensor(rows).to(self._pool[0].device, non_blocking=True)
         return self._pool[0][index], self._pool[1][index]
+
+    def _read_rows(self, rows: NDArray[np.integer]) -> tuple[Images, Images]:
+        """Patches by their numbers among those of all sets."""
+        of = np.searchsorted(self._starts, rows, side="right") - 1
+        size = self._sets[0].size
+        phone, reference = (np.empty((len(rows), size, size, 3), np.uint8) for _ in range(2))
+        for number, patches in enumerate(self._sets):
+            own = np.flatnonzero(of == number)
+            stored = self._rows[number][rows[own] - self._starts[number]]
+            phone[own], reference[own] = patches.read(stored)
+        return phone, reference
 
     def prepare(self, x: Tensor) -> Tensor:
         """The patches as they are."""

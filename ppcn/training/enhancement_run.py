@@ -1,5 +1,7 @@
 """Training runs of enhancement networks: on one phone's patches, for one recipe."""
 
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ class EnhancementConfig(RunConfig):
         recipe_name: of what to train for, for the record.
         recipe: the same, with what was changed in it.
         teacher: the network that eq. 12 imitates, and its file.
-        patches: patch set.
+        patches: patch sets, each drawn from as often as another.
         features: VGG-19 weights.
     """
 
@@ -37,7 +39,7 @@ class EnhancementConfig(RunConfig):
     recipe_name: str
     recipe: Recipe
     teacher: tuple[Teacher, Path] | None
-    patches: Path
+    patches: tuple[Path, ...]
     features: Path
 
 
@@ -45,33 +47,49 @@ def train_enhancement(config: EnhancementConfig, params: Params, watch: Watch) -
     """Train one enhancement network and write weights, log and metrics; see `train_to_files`."""
     vgg, vgg_facts = load_vgg(config.features)
     teacher, teacher_file = config.teacher or (None, None)
-    inputs = {"patches": config.patches, "vgg": config.features}
-    inputs |= {"teacher": teacher_file} if teacher_file else {}
-    with open_patches(config.patches) as patches:
-        source = PatchSource(patches, config.training.batch)
+    with ExitStack() as stack:
+        sets = [stack.enter_context(open_patches(path)) for path in config.patches]
+        source = PatchSource(sets, config.training.batch)
         objective = EnhancementObjective(
             config.recipe,
             params.loss,
             vgg,
             teacher,
-            patches.size,
+            sets[0].size,
             config.training.warmup_steps,
             source.targets,
         )
+        inputs = _inputs(config, teacher_file)
         recorded = {"features": vgg_facts, **provenance(params.seed, inputs)}
-        settings = _settings(config, params, patches)
+        settings = _settings(config, params, sets)
         share = config.training.color_augmentation
-        validation = validation_patches(patches)
+        validation = validation_patches(sets)
         task = Task(objective, source, validation, settings, recorded, share)
         return train_to_files(config, task, params, watch)
 
 
-def _settings(config: EnhancementConfig, params: Params, patches: PatchSet) -> dict[str, Any]:
+def _inputs(config: EnhancementConfig, teacher: Path | None) -> dict[str, Path]:
+    """The files that the weights follow from, by what they are."""
+    first, *others = config.patches
+    inputs = {"patches": first, "vgg": config.features}
+    inputs |= {f"also_{number}": path for number, path in enumerate(others, start=1)}
+    return inputs | ({"teacher": teacher} if teacher else {})
+
+
+def _cameras(sets: Sequence[PatchSet]) -> list[str]:
+    """Models of the phones; none where a set is of cameras that nobody knows."""
+    known = [patches.cameras.get("phone", []) for patches in sets]
+    return sorted({camera for cameras in known for camera in cameras}) if all(known) else []
+
+
+def _settings(
+    config: EnhancementConfig, params: Params, sets: Sequence[PatchSet]
+) -> dict[str, Any]:
     """What the weights follow from, beside training, engine and inputs."""
     unused = _not_used(distils=config.teacher is not None)
     return {
         "phone": config.phone,
-        "cameras": patches.cameras.get("phone", []),
+        "cameras": _cameras(sets),
         **_noise(config.network),
         "recipe": {"name": config.recipe_name, **config.recipe.model_dump()},
         "loss": params.loss.model_dump(exclude=unused),

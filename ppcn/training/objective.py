@@ -16,7 +16,8 @@ from ppcn import losses
 from ppcn.errors import UserError
 from ppcn.networks.devices import choose_device, free_bytes, place
 from ppcn.networks.discriminators import Discriminator
-from ppcn.networks.ppcn import Enhanced, Student, Teacher
+from ppcn.networks.layers import EnhancementNetwork
+from ppcn.networks.ppcn import Teacher
 from ppcn.networks.vgg import VGG19
 from ppcn.params import Loss, Recipe, SRLoss, TermName
 from ppcn.training.adversarial import Adversary
@@ -224,10 +225,8 @@ class EnhancementObjective:
 
     def terms(self, network: nn.Module, batch: Batch, step: int, random: torch.Generator) -> Terms:
         """The recipe's terms for the phone's patches x and the better camera's y."""
-        if isinstance(network, Teacher | Student):
-            output = network.enhance(batch.x)
-        else:
-            output = Enhanced(network(batch.x), ())
+        assert isinstance(network, EnhancementNetwork)
+        output = network.enhance(batch.x)
         terms = self._of_step(step)
         evidence = Evidence(
             output.image,

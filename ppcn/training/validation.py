@@ -1,6 +1,6 @@
 """The image pairs on which a training run is judged while it goes on; never trained on."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -55,11 +55,18 @@ class ValidationPairs:
             return torch.cat([network(part) for part in x.split(PER_PASS)]).clamp(0, 1)
 
 
-def validation_patches(patches: PatchSet, most: int = 64) -> ValidationPairs:
-    """At most `most` pairs of the validation photos, evenly spread."""
-    indices = patches.of_split(VALIDATION, "validation")
-    chosen = indices[:: -(-len(indices) // most)]
-    return ValidationPairs(*patches.read(chosen))
+def validation_patches(sets: Sequence[PatchSet], most: int = 64) -> ValidationPairs:
+    """At most `most` pairs of each set's validation photos, evenly spread.
+
+    Raises:
+        UserError: a set has none.
+    """
+    read = []
+    for patches in sets:
+        indices = patches.of_split(VALIDATION, "validation")
+        read.append(patches.read(indices[:: -(-len(indices) // most)]))
+    inputs, targets = (np.concatenate(sides) for sides in zip(*read, strict=True))
+    return ValidationPairs(inputs, targets)
 
 
 def validation_photos(

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
@@ -12,6 +12,7 @@ from torch import nn
 from ppcn.errors import FileError, FileKind, missing_file
 from ppcn.files.safetensors import save_tensors
 from ppcn.networks import NETWORKS
+from ppcn.networks.layers import EnhancementNetwork, Padding
 
 # Weights that come with this package.
 SHIPPED = Path(__file__).parent
@@ -30,6 +31,8 @@ def save_weights(path: Path, name: str, network: nn.Module, facts: Mapping[str, 
     """
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     metadata = {"network": name, "facts": json.dumps(facts, sort_keys=True)}
+    if isinstance(network, EnhancementNetwork):
+        metadata["padding"] = network.padding
     save_tensors(path, state, metadata)
 
 
@@ -60,10 +63,20 @@ def load_weights(path: Path, network: str | None = None) -> tuple[nn.Module, dic
             raise FileError(path, FileKind.WEIGHTS, f"holds {name}, not {network}")
         module = NETWORKS[name].make()
         module.load_state_dict(load_file(path))
+        if isinstance(module, EnhancementNetwork):
+            module.padding = _padding(path, metadata.get("padding", "zero"))
         facts = json.loads(metadata.get("facts", "{}"))
     except (SafetensorError, RuntimeError, ValueError):
         raise FileError(path, FileKind.WEIGHTS, "damaged weights file") from None
     return module.eval(), {"network": name, **facts}
+
+
+def _padding(path: Path, name: str) -> Padding:
+    """The padding that a file names; those of before there was a choice name none: zero."""
+    for padding in get_args(Padding):
+        if padding == name:
+            return padding
+    raise FileError(path, FileKind.WEIGHTS, f"its metadata names an unknown padding, '{name}'")
 
 
 def load_network(path: Path, kind: type[Network]) -> tuple[Network, dict[str, Any]]:

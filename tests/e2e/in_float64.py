@@ -49,14 +49,14 @@ def rows_of(params: Params) -> list[dict[str, float]]:
     network = Unwidened(params.teacher.initial_deviation).double()
     vgg = load_vgg(Path("data/features/vgg19.safetensors"))[0].double()
     with open_patches(Path("data/patches/iphone.h5")) as cut:
-        source = PatchSource(cut, params.teacher.batch)
+        source = PatchSource([cut], params.teacher.batch)
         objective = Wide(params.recipe(), params.loss, vgg, None, cut.size, 5, source.targets)
         assert objective.discriminator is not None
         objective.discriminator.double()
         batches = Batches(source, params.seed)
         config = TrainConfig(params.teacher, params.engine, params.seed)
         result = train(
-            network, objective, batches, validation_patches(cut), config, lambda *figures: None
+            network, objective, batches, validation_patches([cut]), config, lambda *figures: None
         )
     return result.rows
 

@@ -42,6 +42,14 @@ def test_openvino_of_every_network(name: str, tmp_path: Path) -> None:
     assert out.with_suffix(".bin").is_file()
 
 
+@pytest.mark.parametrize("name", ["onnx", "openvino"])
+def test_a_mirrored_margin_is_exported(name: FormatName, tmp_path: Path) -> None:
+    network = make_network("ppcn_student")
+    network.padding = "mirror"
+    checked = export(network, FACTS, name, tmp_path / f"m{FORMATS[name].suffix}", SIZE)
+    assert checked.difference is not None and checked.difference < 5e-5
+
+
 def test_a_model_that_computes_something_else_is_refused(tmp_path: Path) -> None:
     """OpenVINO computes integers in 32 bits, too few for position noise."""
     network = make_network("mux_normal")

@@ -74,6 +74,25 @@ def test_tiles_give_what_the_whole_photo_gives(
     assert rounded_over(result, exact) <= max(1e-4, 1.25 * rounded_over(whole, exact))
 
 
+@pytest.mark.parametrize("memory", [1, 2**40], ids=["in tiles", "maps kept"])
+@pytest.mark.parametrize("name", ["ppcn_student", "mux_high_performance"])
+@pytest.mark.parametrize("size", [(70, 90), (1, 1), (9, 300)], ids=str)
+def test_tiles_of_a_mirrored_photo_show_no_border(
+    name: str, size: tuple[int, int], memory: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, photo = make_network(name), ArrayRows(textured(*size))
+    network.padding = "mirror"
+    x = torch.tensor(photo.pixels).permute(2, 0, 1)[None] / 255
+    with torch.no_grad():
+        whole = network(x)[0].permute(1, 2, 0)
+    tiled = Tiled(network, memory)
+    assert network.padding == "mirror"
+    monkeypatch.setattr(ppcn.inference.tiled, "STRIP_BYTES", 2000 * tiled.bytes_per_pixel)
+    monkeypatch.setattr(ppcn.inference.tile_grid, "STRIP_RADII", 2)
+    tiled._memory = max(memory, 40**2 * tiled.bytes_per_pixel)
+    assert torch.allclose(whole_of(tiled, photo), whole, atol=2e-5)
+
+
 def test_one_photo_does_not_colour_the_next() -> None:
     tiled = Tiled(make_network("ppcn_student"))
     tiled._memory = tiled.bytes_per_pixel * 60**2

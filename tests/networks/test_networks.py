@@ -1,8 +1,9 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
-from conftest import fresh, mostly_slow
+from conftest import fresh, make_network, mostly_slow
 from torch import nn
 from torch.export import Dim, export
 from torch.nn import functional as F
@@ -16,8 +17,11 @@ from ppcn.evaluation.protocols import (
     score_enhancement,
     score_sr,
 )
+from ppcn.inference.receptive_field import ReceptiveFieldProbe
+from ppcn.inference.segments import cut_at_statistics
 from ppcn.networks import NETWORKS
 from ppcn.networks.discriminators import Discriminator
+from ppcn.networks.layers import with_mirrored_margin, without_margin
 from ppcn.networks.muxdemux import MuxHighPerformance, MuxNormal, demux, mux, position_noise
 from ppcn.networks.ppcn import Student, Teacher
 from ppcn.params import NetworkName
@@ -110,6 +114,48 @@ def test_outputs_are_bounded_and_taps_have_the_images_size(network) -> None:
     assert enhanced.image.min() >= -0.08
     assert enhanced.image.max() <= 1.08
     assert [tap.shape[2:] for tap in enhanced.taps] == [(20, 30), (20, 30)]
+
+
+ENHANCERS = [name for name, row in NETWORKS.items() if row.input == "image"]
+
+
+@pytest.mark.parametrize("name", ENHANCERS)
+def test_mirrored_padding_is_zero_padding_of_a_mirrored_photo(name: str) -> None:
+    network = make_network(name)
+    margin = network.margin
+    x = torch.rand(1, 3, 2 * margin + 4, 3 * margin + 4)
+    wide = torch.from_numpy(
+        np.pad(x.numpy(), ((0,) * 2, (0,) * 2, *((margin,) * 2,) * 2), "reflect")
+    )
+    with torch.no_grad():
+        expected = network(wide)[:, :, margin:-margin, margin:-margin]
+        with_zeros = network(x)
+        network.padding = "mirror"
+        assert torch.equal(network(x), expected)
+    assert (with_zeros - expected).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ENHANCERS)
+def test_a_margin_is_what_a_network_sees_in_its_groups(name: str) -> None:
+    network = make_network(name)
+    probe = ReceptiveFieldProbe(cut_at_statistics(network))
+    assert network.margin == probe.radius
+    assert network.margin % probe.group == 0
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (3, 30), (10, 11)])
+def test_photos_smaller_than_the_margin_are_mirrored_again_and_again(size: tuple[int, int]) -> None:
+    x = torch.rand(1, 3, *size)
+    expected = np.pad(x.numpy(), ((0, 0), (0, 0), (10, 10), (10, 10)), mode="reflect")
+    wide = with_mirrored_margin(x, 10)
+    assert np.array_equal(wide.numpy(), expected)
+    assert torch.equal(without_margin(wide, 10), x)
+
+
+def test_maps_to_distil_have_the_photos_size_when_it_is_mirrored() -> None:
+    network = Teacher()
+    network.padding = "mirror"
+    assert {x.shape[2:] for x in network.enhance(torch.rand(1, 3, 20, 30)).taps} == {(20, 30)}
 
 
 @pytest.mark.parametrize("kind", ["ppcn", "dped"])

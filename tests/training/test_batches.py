@@ -6,6 +6,7 @@ import torch
 
 from ppcn.dataset.patch_set import Patch, PatchWriter, open_patches
 from ppcn.dataset.sr_set import open_crops, save_crops
+from ppcn.errors import UserError
 from ppcn.files.artifacts import create_hdf5
 from ppcn.networks import devices
 from ppcn.params import Params
@@ -29,7 +30,7 @@ def test_pairs_are_turned_together(tmp_path: Path) -> None:
             phone = random.integers(0, 200, (100, 100, 3), np.uint8)
             writer.add(0, split, [Patch(phone, phone + 10 + split, (0, 0), (0, 0), 0, 1)])
     with open_patches(tmp_path / "p.h5") as patches:
-        source = PatchSource(patches, 16)
+        source = PatchSource([patches], 16)
         assert (len(source), source.targets, source.held) == (3, 24, "in memory")
         batch = Batches(source, 1).at(0)
     assert batch.x.shape == (16, 3, 100, 100)
@@ -53,9 +54,9 @@ def test_a_set_that_does_not_fit_is_read_from_its_file(
     patch_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_patches(patch_file) as patches:
-        held = list(Batches(PatchSource(patches, 4), 7).from_step(3, 9))
+        held = list(Batches(PatchSource([patches], 4), 7).from_step(3, 9))
         monkeypatch.setattr(devices, "free_memory", lambda: 1000)
-        source = PatchSource(patches, 4)
+        source = PatchSource([patches], 4)
         assert source.held == "in its file"
         streamed = list(Batches(source, 7).from_step(3, 9))
     assert len(held) == len(streamed) == 6
@@ -64,9 +65,39 @@ def test_a_set_that_does_not_fit_is_read_from_its_file(
         assert one.keys == other.keys
 
 
+def test_several_sets_are_drawn_from_alike(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for name, count, shade in (("few", 2, 0), ("many", 40, 128)):
+        with create_hdf5(tmp_path / f"{name}.h5", {}) as file:
+            images = random.integers(0, 100, (count, 36, 36, 3), np.uint8) + np.uint8(shade)
+            patches = [Patch(image, image, (0, 0), (0, 0), 0, 1) for image in images]
+            PatchWriter(file, ["a"], 36).add(0, 0, patches)
+    with open_patches(tmp_path / "few.h5") as few, open_patches(tmp_path / "many.h5") as many:
+        source = PatchSource([few, many], 400)
+        batch = Batches(source, 7).at(0)
+        rows = np.array(batch.keys) // 8
+        dark = batch.x.amax(dim=(1, 2, 3)) < 0.5
+        assert np.array_equal(rows < 2, dark.numpy())
+        assert 150 < dark.sum() < 250
+        assert len(set(rows)) == len(source) == 42
+        assert torch.equal(batch.x, batch.y)
+
+
+def test_sets_of_other_sizes_are_refused(tmp_path: Path, patch_file: Path) -> None:
+    with create_hdf5(tmp_path / "larger.h5", {}) as file:
+        image = np.zeros((40, 40, 3), np.uint8)
+        PatchWriter(file, ["a"], 40).add(0, 0, [Patch(image, image, (0, 0), (0, 0), 0, 1)])
+    with (
+        open_patches(patch_file) as one,
+        open_patches(tmp_path / "larger.h5") as other,
+        pytest.raises(UserError, match=r"larger.h5: its patches are of 40 px, .* of 36"),
+    ):
+        PatchSource([one, other], 4)
+
+
 def test_batches_follow_from_seed_and_step(patch_file: Path) -> None:
     with open_patches(patch_file) as patches:
-        batches, others = (Batches(PatchSource(patches, 4), seed) for seed in (7, 8))
+        batches, others = (Batches(PatchSource([patches], 4), seed) for seed in (7, 8))
         first = list(batches.from_step(0, 5))
         assert torch.equal(next(batches.from_step(3, 5)).x, first[3].x)
         assert len({batch.keys for batch in first}) == 5

@@ -4,11 +4,29 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from ppcn.errors import UserError
+from ppcn.errors import FileError, UserError
 from ppcn.files.safetensors import save_tensors
+from ppcn.networks.layers import Padding
 from ppcn.networks.ppcn import Student
 from ppcn.networks.ppcn_sr import PPCNSR
 from ppcn.weights import load_network, load_weights, save_weights
+
+
+@pytest.mark.parametrize("padding", ["zero", "mirror"])
+def test_padding_is_part_of_the_weights(tmp_path: Path, padding: Padding) -> None:
+    network = Student()
+    network.padding = padding
+    save_weights(tmp_path / "w.safetensors", "ppcn_student", network, {})
+    assert load_network(tmp_path / "w.safetensors", Student)[0].padding == padding
+
+
+def test_an_unknown_padding_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    network = Student()
+    network.padding = "wrapped"  # type: ignore[assignment]
+    save_weights(path, "ppcn_student", network, {})
+    with pytest.raises(FileError, match="unknown padding, 'wrapped'"):
+        load_weights(path)
 
 
 def test_weights_say_what_they_are(tmp_path: Path) -> None:
