@@ -17,7 +17,7 @@ def enhance(
         str,
         typer.Option(
             help="Weights file of an enhancement network, or the name of weights that come with "
-            "this program: ppcn_teacher, or ppcn_student, which is faster."
+            "this program: any, or any-student, which is faster."
         ),
     ] = ENHANCES,
     strength: Annotated[

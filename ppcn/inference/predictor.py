@@ -26,7 +26,7 @@ from ppcn.weights import load_weights
 from ppcn.weights.shipped import find_weights
 
 Task = Literal["enhance", "upscale"]
-ENHANCES, UPSCALES = "ppcn_teacher", "ppcn_sr"
+ENHANCES, UPSCALES = "any", "ppcn_sr"
 PURPOSES: dict[Task, str] = {"enhance": "enhancement", "upscale": "super-resolution"}
 # Rows around a strip that bicubic enlargement sees, and some to spare.
 MARGIN = 4
