@@ -23,10 +23,11 @@ from ppcn.photos.photo_file import PhotoFile, write_comparison
 from ppcn.photos.raw_photo import Piece
 from ppcn.photos.resize import SCALE, enlarge
 from ppcn.weights import load_weights
-from ppcn.weights.shipped import find_weights
+from ppcn.weights.shipped import ANY, find_weights
 
 Task = Literal["enhance", "upscale"]
-ENHANCES, UPSCALES = "any", "ppcn_sr"
+# Without EXIF, as of arrays, nothing tells the camera.
+ENHANCES, UPSCALES = ANY, "ppcn_sr"
 PURPOSES: dict[Task, str] = {"enhance": "enhancement", "upscale": "super-resolution"}
 # Rows around a strip that bicubic enlargement sees, and some to spare.
 MARGIN = 4

@@ -81,7 +81,7 @@ def test_weights_for_another_task_are_refused(weights: Path) -> None:
         Predictor(weights, "upscale")
     with pytest.raises(UserError, match="holds ppcn_sr, for super-resolution, not for enh"):
         Predictor("ppcn_sr", "enhance")
-    with pytest.raises(UserError, match="typo: no such file"):
+    with pytest.raises(UserError, match="unknown weights 'typo'"):
         Predictor("typo", "enhance")
 
 
