@@ -18,12 +18,13 @@ from ppcn.inference.tiled import Report, Tiled, assemble
 from ppcn.networks import NETWORKS
 from ppcn.networks.devices import WHITE
 from ppcn.photos.color import LUMA_WEIGHTS
+from ppcn.photos.exif import same_camera
 from ppcn.photos.formats import EncodeOptions
 from ppcn.photos.photo_file import PhotoFile, write_comparison
 from ppcn.photos.raw_photo import Piece
 from ppcn.photos.resize import SCALE, enlarge
 from ppcn.weights import load_weights
-from ppcn.weights.shipped import ANY, find_weights
+from ppcn.weights.shipped import ANY, find_weights, is_for_any
 
 Task = Literal["enhance", "upscale"]
 # Without EXIF, as of arrays, nothing tells the camera.
@@ -112,6 +113,7 @@ class Predictor:
         calibration: NDArray[np.uint8] | None = None,
     ) -> None:
         path = find_weights(weights)
+        self._is_for_any = is_for_any(path)
         network, self.facts = load_weights(path)
         self._input = NETWORKS[self.facts["network"]].input
         serves: Task = "enhance" if self._input == "image" else "upscale"
@@ -127,9 +129,11 @@ class Predictor:
             yield top, left, pixels.numpy()
 
     def knows(self, camera: str) -> bool:
-        """Whether the weights were trained on photos of this camera, as far as is known."""
+        """Whether the weights are for photos of this camera, as far as is known."""
         cameras = self.facts.get("cameras", [])
-        return not camera or not cameras or camera in cameras
+        if self._is_for_any or not camera or not cameras:
+            return True
+        return any(same_camera(camera, known) for known in cameras)
 
     def predict(
         self,

@@ -41,6 +41,12 @@ def find_weights(weights: str | Path, also: Iterable[str] = ()) -> Path:
     raise UserError(_why_none(name, [*also, *shipped_names()]))
 
 
+def is_for_any(path: Path) -> bool:
+    """Whether a file is the weights that ship for every camera, large or small."""
+    names = (ANY, f"{ANY}{SMALL}")
+    return path.resolve() in [(SHIPPED / f"{name}.safetensors").resolve() for name in names]
+
+
 def _why_none(name: str, known: list[str]) -> str:
     listed = ", ".join(known)
     if name == AUTO:
