@@ -4,7 +4,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ppcn.errors import UserError, nearest
-from ppcn.weights import SHIPPED
+from ppcn.networks import NETWORKS
+from ppcn.photos.exif import same_camera
+from ppcn.weights import SHIPPED, read_facts
+
+# Which weights photos of a camera get, where not those that were trained on it:
+# {"Apple iPhone 3GS": "any"} takes the iPhone's away from it.
+PREFERRED: dict[str, str] = {}
 
 # For cameras that no other weights know.
 ANY = "any"
@@ -39,6 +45,40 @@ def find_weights(weights: str | Path, also: Iterable[str] = ()) -> Path:
     if is_path or path.is_file():
         return path
     raise UserError(_why_none(name, [*also, *shipped_names()]))
+
+
+def known_cameras() -> dict[str, list[str]]:
+    """The cameras that each of the enhancement weights was trained on, by the weights' names.
+
+    Weights whose file names no camera, and those for any, are left out.
+
+    Raises:
+        FileError: a file is damaged.
+    """
+    names = [name for name in shipped_names() if name.removesuffix(SMALL) != ANY]
+    facts = {name: read_facts(SHIPPED / f"{name}.safetensors") for name in names}
+    return {
+        name: row["cameras"]
+        for name, row in facts.items()
+        if row.get("cameras") and NETWORKS[row["network"]].input == "image"
+    }
+
+
+def weights_for(camera: str) -> str:
+    """Name of the large network's weights that photos of a camera get.
+
+    Those that `PREFERRED` says, else those that were trained on it, else those for any camera.
+
+    Args:
+        camera: as EXIF names it; may be empty.
+
+    Raises:
+        FileError: a file is damaged.
+    """
+    trained = known_cameras().items()
+    large = [(known, name) for name, row in trained if not name.endswith(SMALL) for known in row]
+    rules = [*PREFERRED.items(), *large]
+    return next((name for known, name in rules if same_camera(camera, known)), ANY)
 
 
 def is_for_any(path: Path) -> bool:
