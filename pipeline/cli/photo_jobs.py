@@ -143,8 +143,8 @@ def process_photos(
     choices = choose_weights([job.photo for job in due], task, weights)
     names = dict.fromkeys(choice.weights for choice in choices)
     predictors = {name: _load_predictor(options, task, name) for name in names}
-    if choices and weights == AUTO:
-        typer.echo(describe_choice(choices))
+    if weights == AUTO and (line := describe_choice(choices)):
+        typer.echo(line)
     failures: list[str] = []
     cameras: set[str] = set()
     for number, (job, choice) in enumerate(zip(due, choices, strict=True), start=1):

@@ -16,11 +16,12 @@ class Choice(NamedTuple):
 
     Attributes:
         weights: name of weights that come with this package, or a weights file.
-        camera: which camera took the photo; empty where it is unknown or does not matter.
+        camera: which camera took the photo; empty where it is unknown or does not matter, None
+            of a photo that cannot be read.
     """
 
     weights: str
-    camera: str = ""
+    camera: str | None = ""
 
 
 def choose_weights(photos: Sequence[Path], task: Task, weights: str) -> list[Choice]:
@@ -38,21 +39,23 @@ def choose_weights(photos: Sequence[Path], task: Task, weights: str) -> list[Cho
         find_weights(weights)
         return [Choice(weights)] * len(photos)
     cameras = [_camera_of(photo) for photo in photos]
-    names = {camera: weights_for(camera) for camera in set(cameras)}
+    names = {camera: weights_for(camera or "") for camera in set(cameras)}
     return [Choice(names[camera], camera) for camera in cameras]
 
 
-def _camera_of(photo: Path) -> str:
-    """Which camera took a photo; "" of one that cannot be read, which is told when it is due."""
+def _camera_of(photo: Path) -> str | None:
+    """Which camera took a photo; None of one that cannot be read, which is told when it is due."""
     try:
         return camera_model(photo)
     except UserError:
-        return ""
+        return None
 
 
 def describe_choice(choices: Sequence[Choice]) -> str:
-    """How many photos get which weights, as "12 photos with 'any', 3 with ..."."""
-    counts = Counter(choice.weights for choice in choices).most_common()
+    """How many photos get which weights, as "12 photos with 'any', 3 with ..."; may be empty."""
+    counts = Counter(c.weights for c in choices if c.camera is not None).most_common()
+    if not counts:
+        return ""
     nouns = [" photo" if counts[0][1] == 1 else " photos", *[""] * len(counts)]
     return ", ".join(
         f"{count}{noun} with '{name}'{_taken_by(choices, name)}"
@@ -62,5 +65,7 @@ def describe_choice(choices: Sequence[Choice]) -> str:
 
 def _taken_by(choices: Sequence[Choice], name: str) -> str:
     """The cameras for which weights were chosen, each in one spelling."""
-    cameras = {c.camera.casefold(): c.camera for c in choices if name == c.weights != ANY}
+    cameras = {
+        c.camera.casefold(): c.camera for c in choices if c.camera and name == c.weights != ANY
+    }
     return f" (taken by {', '.join(sorted(cameras.values()))})" if cameras else ""

@@ -18,12 +18,12 @@ from ppcn.inference.tiled import Report, Tiled, assemble
 from ppcn.networks import NETWORKS
 from ppcn.networks.devices import WHITE
 from ppcn.photos.color import LUMA_WEIGHTS
-from ppcn.photos.exif import same_camera
 from ppcn.photos.formats import EncodeOptions
 from ppcn.photos.photo_file import PhotoFile, write_comparison
 from ppcn.photos.raw_photo import Piece
 from ppcn.photos.resize import SCALE, enlarge
 from ppcn.weights import load_weights
+from ppcn.weights.cameras import same_camera
 from ppcn.weights.shipped import ANY, find_weights, is_for_any
 
 Task = Literal["enhance", "upscale"]

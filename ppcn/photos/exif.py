@@ -4,7 +4,6 @@ A general EXIF library would rewrite the block and lose tags that it does not kn
 notes, whose pointers count from the block's beginning; tags are corrected in place instead.
 """
 
-import re
 import struct
 from contextlib import suppress
 from datetime import datetime
@@ -19,33 +18,16 @@ SIZES = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
 # What describes the pixels of a TIFF rather than the photo.
 OF_PIXELS = set(range(254, 270)) | {273, *range(277, 282), 284, *range(288, 294), *range(317, 348)}
 XMP_TAG, PROFILE_TAG = 700, 34675
-# What some cameras add to the model. A number without a point may belong to its name.
-FIRMWARE = re.compile(r"[\s,;(-]{0,4}\b(?:firmware|fw|version|ver|v)[\s.:]*v?\d+(?:\.\d+)+\)?$")
 
 
 def camera_of(exif: Image.Exif) -> str:
     """Which camera took a photo, as "Apple iPhone 3GS" (Make and Model); "" if unknown."""
     make, model = (
-        # What follows a NUL is a rest of what the camera had in memory.
-        " ".join(str(exif.get(tag, "")).strip(" \0").partition("\0")[0].split())
+        " ".join(str(exif.get(tag, "")).strip(" \0").split())
         for tag in (ExifTags.Base.Make, ExifTags.Base.Model)
     )
     # Many cameras repeat the maker's name in the model's.
     return model if model.lower().startswith(make.lower()) else f"{make} {model}".strip()
-
-
-def same_camera(one: str, other: str) -> bool:
-    """Whether two names are of one model, as "Apple iPhone 3GS" and "IPHONE 3GS " are.
-
-    Case, spaces, NULs, a firmware's version and a missing maker make no difference; all else does.
-    """
-    fewer, more = sorted((_words(one), _words(other)), key=len)
-    return bool(fewer) and fewer in (more, more[1:])
-
-
-def _words(camera: str) -> list[str]:
-    """The words of a camera's name that tell its model, and its maker's."""
-    return FIRMWARE.sub("", camera.replace("\0", " ").strip().casefold()).split()
 
 
 def time_of(exif: Image.Exif) -> datetime | None:

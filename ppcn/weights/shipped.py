@@ -5,8 +5,8 @@ from pathlib import Path
 
 from ppcn.errors import UserError, nearest
 from ppcn.networks import NETWORKS
-from ppcn.photos.exif import same_camera
 from ppcn.weights import SHIPPED, read_facts
+from ppcn.weights.cameras import same_camera
 
 # Which weights photos of a camera get, where not those that were trained on it:
 # {"Apple iPhone 3GS": "any"} takes the iPhone's away from it.

@@ -317,7 +317,6 @@ def test_the_capture_time_is_read(tmp_path: Path, gradient: np.ndarray, suffix: 
         ("Canon", "Canon  EOS 70D\0", "Canon EOS 70D"),
         ("", "C6603", "C6603"),
         ("Apple", "", "Apple"),
-        ("Apple\0\0", "  iPhone 3GS \0 rest of memory", "Apple iPhone 3GS"),
         ("", "", ""),
     ],
 )

@@ -183,7 +183,8 @@ def test_nothing_due_loads_nothing(tmp_path: Path, shipped: Path, loaded: Counte
 @pytest.mark.parametrize(
     ("choices", "line"),
     [
-        ([Choice("any", "")], "1 photo with 'any'"),
+        ([], ""),
+        ([Choice("any", ""), Choice("any", None)], "1 photo with 'any'"),
         (
             [Choice("any", "Sony C6603")] * 12 + [Choice("iphone-3gs", "Apple iPhone 3GS")] * 3,
             "12 photos with 'any', 3 with 'iphone-3gs' (taken by Apple iPhone 3GS)",

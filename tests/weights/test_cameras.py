@@ -2,7 +2,7 @@
 
 import pytest
 
-from ppcn.photos.exif import same_camera
+from ppcn.weights.cameras import same_camera
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,7 @@ from ppcn.photos.exif import same_camera
         "iPhone 3GS",
         "APPLE IPHONE 3gs",
         " Apple  iPhone\t3GS \0\0",
+        "Apple iPhone 3GS \0 rest of memory",
         "Apple iPhone 3GS Ver. 1.02",
         "Apple iPhone 3GS V1.0",
         "Apple iPhone 3GS (firmware 4.3.1)",
