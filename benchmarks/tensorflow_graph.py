@@ -33,6 +33,7 @@ from ppcn.weights.shipped import find_weights
 
 HEIGHT, WIDTH, THREADS = 720, 1280, 2
 NAMES = ("ppcn_student", "ppcn_teacher", "srcnn")
+SHIPPED = {"ppcn_student": "any-student", "ppcn_teacher": "any"}
 RUNTIMES: tuple[RuntimeName, ...] = ("torch", "openvino")
 DISCARDED, TURNS = 2, 3
 Call = Callable[[], np.ndarray]
@@ -68,8 +69,8 @@ def main(runs: Annotated[int, typer.Option(min=TURNS, help="Runs that count.")] 
 
 def _load_network(name: str) -> nn.Module:
     """A network with the weights that come with the package, or such as give a picture."""
-    if name in ("ppcn_student", "ppcn_teacher"):
-        return load_weights(find_weights(name))[0]
+    if shipped := SHIPPED.get(name):
+        return load_weights(find_weights(shipped))[0]
     torch.manual_seed(0)
     return NETWORKS[name].make(initial_deviation=None).eval()
 

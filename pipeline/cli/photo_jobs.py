@@ -1,4 +1,4 @@
-"""What `enhance` and `upscale` share: their options, and many photos through one network."""
+"""What `enhance` and `upscale` share: their options, and many photos through a network."""
 
 import functools
 import glob
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from pipeline.cli.photo_weights import choose_weights, describe_choice
 from pipeline.cli.progress import showing
 from pipeline.cli.runtimes import Calibrate, PrecisionOption, RuntimeOption, calibration
 from ppcn.errors import UserError
@@ -25,6 +26,7 @@ from ppcn.photos.formats import (
     result_suffix,
 )
 from ppcn.photos.photo_file import PhotoFile
+from ppcn.weights.shipped import AUTO
 
 logger = logging.getLogger(__name__)
 
@@ -121,26 +123,32 @@ class Job:
 def process_photos(
     options: PhotoOptions, out: Path, task: Task, weights: str, strength: float = 1.0
 ) -> None:
-    """Put photos through a network and write the results.
+    """Put photos through networks and write the results.
 
     Args:
         options: which photos, and how to compute and write.
         out: folder for the results.
         task: what the network is to do.
-        weights: name of weights that come with this package, or a weights file.
+        weights: name of weights that come with this package, a weights file, or "auto" to
+            enhance each photo with those for its camera.
         strength: 0..1, of enhancement.
 
     Raises:
-        UserError: no photo, weights for the other task, or some photos failed.
+        UserError: no photo, no such weights or for the other task, or some photos failed.
     """
     jobs = _find_jobs(options.photos, out, options.file_format)
-    predictor = _load_predictor(options, task, weights)
     due = [job for job in jobs if options.overwrite or not job.out.exists()]
     if existing := len(jobs) - len(due):
         typer.echo(f"{existing} of {len(jobs)} results already exist; --overwrite replaces them")
+    choices = choose_weights([job.photo for job in due], task, weights)
+    names = dict.fromkeys(choice.weights for choice in choices)
+    predictors = {name: _load_predictor(options, task, name) for name in names}
+    if weights == AUTO and (line := describe_choice(choices)):
+        typer.echo(line)
     failures: list[str] = []
     cameras: set[str] = set()
-    for number, job in enumerate(due, start=1):
+    for number, (job, choice) in enumerate(zip(due, choices, strict=True), start=1):
+        predictor = predictors[choice.weights]
         title = f"{number}/{len(due)} {job.photo.name}"
         try:
             photo = PhotoFile(job.photo)

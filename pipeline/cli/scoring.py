@@ -1,7 +1,6 @@
 """What `score-enhancement` and `score-sr` share: a method to be scored, and its scores."""
 
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from torch import nn
@@ -13,6 +12,7 @@ from ppcn.files.artifacts import provenance
 from ppcn.networks import NETWORKS
 from ppcn.photos.decode import Photo
 from ppcn.weights import load_weights
+from ppcn.weights.shipped import find_weights
 
 Purpose = Literal["enhancement", "super-resolution"]
 COMMANDS: dict[Purpose, str] = {
@@ -40,24 +40,26 @@ def baseline(name: str, run: Enhance) -> Method:
 
 
 def from_weights(
-    path: Path, purpose: Purpose, as_method: Callable[[str, nn.Module], Enhance]
+    weights: str, purpose: Purpose, other: str, as_method: Callable[[str, nn.Module], Enhance]
 ) -> Method:
-    """The method of a weights file.
+    """The method of weights.
 
     Args:
-        path: the file.
+        weights: name of weights that come with this package, or a weights file.
         purpose: what the network has to be for.
+        other: the method without weights, which could have been meant.
         as_method: makes a network, given its name too, a function of photos.
 
     Raises:
-        UserError: no such file, or of a network for another purpose.
+        UserError: no such weights, or of a network for another purpose.
     """
+    path = find_weights(weights, [other])
     network, facts = load_weights(path)
     name = facts["network"]
     purposes = _purposes(name)
     if purpose not in purposes:
-        other = purposes[0]
-        raise UserError(f"{path}: holds {name}, for {other}; use {COMMANDS[other]}")
+        own = purposes[0]
+        raise UserError(f"{path}: holds {name}, for {own}; use {COMMANDS[own]}")
     return Method(
         as_method(name, network), {"network": name, **provenance(None, {"weights": path})}
     )

@@ -50,7 +50,7 @@ TEXTS = {"network", "runtime", "precision"}
 Weights = Annotated[
     list[str] | None,
     typer.Option(
-        help="Weights file to time, or the name of weights that come with this package; give it "
+        help="Weights file to time, or the name of weights that come with this program; give it "
         "again for more. By default every network is timed, with fresh weights."
     ),
 ]

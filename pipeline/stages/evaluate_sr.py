@@ -14,12 +14,16 @@ from ppcn.files.artifacts import provenance, write_json
 from ppcn.networks.ppcn_sr import PPCNSR
 from ppcn.photos.decode import write_photo
 from ppcn.weights import load_network
+from ppcn.weights.shipped import find_weights
 
 
 def evaluate_sr(
-    weights: Annotated[Path, typer.Option(help="Weights file to score.")] = Path(
-        "data/models/sr/ppcn_sr.safetensors"
-    ),
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="Weights file to score, or the name of weights that come with this program."
+        ),
+    ] = "data/models/sr/ppcn_sr.safetensors",
     valid_set: Annotated[
         Path, typer.Option("--valid", help="Set of held-out photos to score on.")
     ] = Path("data/sr/valid.h5"),
@@ -36,7 +40,8 @@ def evaluate_sr(
     Held-out photos are scored on Y (protocol sr_y_shave4).
     """
     params = load_params(params_file)
-    network, _ = load_network(weights, PPCNSR)
+    path = find_weights(weights)
+    network, _ = load_network(path, PPCNSR)
     upscale = run_upscaler("ppcn_sr", network)
     with showing("evaluate-sr") as report:
         photos = ((hr, lr) for _, hr, lr in read_photos(valid_set))
@@ -45,7 +50,7 @@ def evaluate_sr(
             counted(photos, count_photos(valid_set), report),
         )
     gain = scores["ppcn_sr"]["psnr"] - scores["bicubic"]["psnr"]
-    recorded = provenance(params.seed, {"weights": weights, "valid": valid_set})
+    recorded = provenance(params.seed, {"weights": path, "valid": valid_set})
     write_json(metrics, {**scores, "gain_db": gain, **recorded})
     for stem, hr, lr in read_photos(valid_set):
         write_photo(pictures / f"{stem}.png", compare_sr(hr, lr, upscale))

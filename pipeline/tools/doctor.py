@@ -50,7 +50,7 @@ def doctor(json: Json = None, params_file: ParamsFile = None) -> None:
     code is 1. A note stops nothing.
     """
     with json_output(json) as result:
-        findings = [*_packages(), *_machine(), *_checkout(params_file)]
+        findings = [*_packages(), *_weights(), *_machine(), *_checkout(params_file)]
         for finding in findings:
             mark = typer.style(f"{finding.mark:8}", fg=COLOURS[finding.mark])
             mend = f"\n        {finding.mend}" if finding.mend else ""
@@ -106,6 +106,25 @@ def _problem(requirement: Requirement) -> str:
         return f"{requirement.name} is not installed"
     fits = requirement.specifier.contains(installed, prereleases=True)
     return "" if fits else f"{requirement.name} {installed} is not {requirement.specifier}"
+
+
+def _weights() -> Iterator[Finding]:
+    """Weights that come with this program, and the cameras that they were trained on."""
+    from ppcn.inference.predictor import ENHANCES, UPSCALES
+    from ppcn.weights.shipped import known_cameras, shipped_names
+
+    mend = "pip install --force-reinstall --no-deps ppcn"
+    try:
+        names, cameras = shipped_names(), known_cameras()
+    except UserError as error:
+        yield Finding("missing", str(error), mend)
+        return
+    for_cameras = {name: f" ({', '.join(known)})" for name, known in cameras.items()}
+    listed = ", ".join(f"{name}{for_cameras.get(name, '')}" for name in names)
+    if lacking := {ENHANCES, UPSCALES} - set(names):
+        yield Finding("missing", f"weights {', '.join(sorted(lacking))}", mend)
+    else:
+        yield Finding("ok", f"weights {listed}")
 
 
 def _machine() -> Iterator[Finding]:

@@ -6,7 +6,10 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.photo_jobs import Out, PhotoOptions, process_photos, with_photo_options
-from ppcn.inference.predictor import ENHANCES
+from ppcn.inference.predictor import UPSCALES
+from ppcn.weights.shipped import AUTO, SMALL, shipped_names
+
+NAMES = [name for name in shipped_names() if name != UPSCALES]
 
 
 @with_photo_options
@@ -16,10 +19,12 @@ def enhance(
     weights: Annotated[
         str,
         typer.Option(
-            help="Weights file of an enhancement network, or the name of weights that come with "
-            "this program: ppcn_teacher, or ppcn_student, which is faster."
+            help="'auto' takes for each photo the weights that were trained on its camera, as "
+            "far as EXIF tells, and else 'any'. To use the same for all photos: the name of "
+            f"weights that come with this program ({', '.join(NAMES)}; those ending in {SMALL} are "
+            "smaller and faster), or a weights file of an enhancement network."
         ),
-    ] = ENHANCES,
+    ] = AUTO,
     strength: Annotated[
         float,
         typer.Option(

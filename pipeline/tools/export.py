@@ -20,7 +20,7 @@ FIXED_SIZE = [name for name, row in FORMATS.items() if row.fixed_size]
 
 def export(
     weights: Annotated[
-        str, typer.Option(help="Weights file, or the name of weights that come with this package.")
+        str, typer.Option(help="Weights file, or the name of weights that come with this program.")
     ],
     out: Annotated[
         Path, typer.Option(help="Model file to write; its suffix must be that of the format.")

@@ -19,8 +19,8 @@ def score_enhancement(
     weights: Annotated[
         str,
         typer.Option(
-            help="Weights file of an enhancement network, or 'do-nothing' to score the phone's "
-            "photos as they are."
+            help="Weights file of an enhancement network, the name of weights that come with this "
+            "program, or 'do-nothing' to score the phone's photos as they are."
         ),
     ],
     phone_dir: Annotated[
@@ -50,7 +50,7 @@ def score_enhancement(
         method = baseline(DO_NOTHING, protocols.do_nothing)
     else:
         method = from_weights(
-            Path(weights), "enhancement", lambda name, network: protocols.run_network(network)
+            weights, "enhancement", DO_NOTHING, lambda name, network: protocols.run_network(network)
         )
     score = partial(protocols.score_enhancement, protocol=protocol)
     result = score_method(method, score, read_pairs(pairs), len(pairs))

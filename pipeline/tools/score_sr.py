@@ -24,8 +24,8 @@ def score_sr(
     weights: Annotated[
         str,
         typer.Option(
-            help="Weights file of a super-resolution network, or 'bicubic' to score bicubic "
-            "enlargement."
+            help="Weights file of a super-resolution network, the name of weights that come with "
+            "this program, or 'bicubic' to score bicubic enlargement."
         ),
     ],
     hr_dir: Annotated[Path, typer.Option("--hr-dir", help="Folder of sharp photos.")],
@@ -67,4 +67,4 @@ def _method(weights: str, convention: Bicubic) -> Method:
     if weights == "bicubic":
         return baseline("bicubic", partial(bicubic, enlarge=convention.enlarge))
     as_method = partial(run_upscaler, enlarge=convention.enlarge)
-    return from_weights(Path(weights), "super-resolution", as_method)
+    return from_weights(weights, "super-resolution", "bicubic", as_method)

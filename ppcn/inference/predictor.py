@@ -23,10 +23,12 @@ from ppcn.photos.photo_file import PhotoFile, write_comparison
 from ppcn.photos.raw_photo import Piece
 from ppcn.photos.resize import SCALE, enlarge
 from ppcn.weights import load_weights
-from ppcn.weights.shipped import find_weights
+from ppcn.weights.cameras import same_camera
+from ppcn.weights.shipped import ANY, find_weights, is_for_any
 
 Task = Literal["enhance", "upscale"]
-ENHANCES, UPSCALES = "ppcn_teacher", "ppcn_sr"
+# Without EXIF, as of arrays, nothing tells the camera.
+ENHANCES, UPSCALES = ANY, "ppcn_sr"
 PURPOSES: dict[Task, str] = {"enhance": "enhancement", "upscale": "super-resolution"}
 # Rows around a strip that bicubic enlargement sees, and some to spare.
 MARGIN = 4
@@ -111,6 +113,7 @@ class Predictor:
         calibration: NDArray[np.uint8] | None = None,
     ) -> None:
         path = find_weights(weights)
+        self._is_for_any = is_for_any(path)
         network, self.facts = load_weights(path)
         self._input = NETWORKS[self.facts["network"]].input
         serves: Task = "enhance" if self._input == "image" else "upscale"
@@ -126,9 +129,11 @@ class Predictor:
             yield top, left, pixels.numpy()
 
     def knows(self, camera: str) -> bool:
-        """Whether the weights were trained on photos of this camera, as far as is known."""
+        """Whether the weights are for photos of this camera, as far as is known."""
         cameras = self.facts.get("cameras", [])
-        return not camera or not cameras or camera in cameras
+        if self._is_for_any or not camera or not cameras:
+            return True
+        return any(same_camera(camera, known) for known in cameras)
 
     def predict(
         self,

@@ -89,3 +89,19 @@ def load_network(path: Path, kind: type[Network]) -> tuple[Network, dict[str, An
     network, facts = load_weights(path, name)
     assert isinstance(network, kind)
     return network, facts
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """What a weights file says of itself, with `network` added; the weights are not read.
+
+    Raises:
+        FileError: the file is missing or damaged.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = dict(file.metadata() or {})
+        return {"network": metadata.get("network", ""), **json.loads(metadata.get("facts", "{}"))}
+    except FileNotFoundError:
+        raise missing_file(path, FileKind.WEIGHTS) from None
+    except (SafetensorError, ValueError):
+        raise FileError(path, FileKind.WEIGHTS, "damaged weights file") from None

@@ -81,16 +81,21 @@ def test_weights_for_another_task_are_refused(weights: Path) -> None:
         Predictor(weights, "upscale")
     with pytest.raises(UserError, match="holds ppcn_sr, for super-resolution, not for enh"):
         Predictor("ppcn_sr", "enhance")
-    with pytest.raises(UserError, match="typo: no such file"):
+    with pytest.raises(UserError, match="unknown weights 'typo'"):
         Predictor("typo", "enhance")
 
 
 def test_cameras_that_weights_know(weights: Path) -> None:
     predictor = Predictor(weights, "enhance")
     assert predictor.knows("Apple iPhone 3GS")
+    assert predictor.knows("IPHONE 3gs ")
     assert predictor.knows("")
+    assert not predictor.knows("Apple iPhone 3G")
     assert not predictor.knows("Sony C6603")
     assert Predictor("ppcn_sr", "upscale").knows("Sony C6603")
+    assert not Predictor("iphone-3gs-student", "enhance").knows("Sony C6603")
+    for name in ("any", "any-student"):
+        assert Predictor(name, "enhance").knows("Sony C6603")
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ppcn.errors import UserError
-from ppcn.photos.decode import list_photos, read_photo
+from ppcn.photos.decode import camera_model, list_photos, read_photo
 from ppcn.photos.formats import (
     BY_NAME,
     BY_SUFFIX,
@@ -104,6 +104,7 @@ def test_every_writer_keeps_what_its_format_holds(
     assert written.has_alpha == alpha
     assert bool(written.metadata.exif) == ("EXIF" in row.holds)
     assert written.metadata.camera() == ("Apple iPhone 3GS" if "EXIF" in row.holds else "")
+    assert camera_model(out) == written.metadata.camera()
     assert written.metadata.xmp == (XMP if "XMP" in row.holds else b"")
     again = written.decode(tmp_path)
     assert again.depth == (depth if "16 bits" in row.holds else 8)

@@ -7,7 +7,7 @@ import pytest
 from conftest import PARAMS, ROOT, edit_yaml, run
 
 import pipeline.tools.doctor
-from pipeline.tools.doctor import _packages
+from pipeline.tools.doctor import _packages, _weights
 
 
 @pytest.fixture
@@ -24,6 +24,20 @@ def test_a_fresh_checkout_lacks_nothing(checkout: Path) -> None:
     assert "pipeline with DVC" in done.stdout
     assert "ppcn-pipeline features" in done.stdout
     assert "missing" not in done.stdout
+    (line,) = (line for line in done.stdout.splitlines() if "weights" in line)
+    assert line.startswith("ok      weights any, any-student, iphone-3gs (Apple iPhone 3GS), ")
+
+
+def test_weights_that_do_not_ship_are_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ppcn.weights.shipped.SHIPPED", tmp_path)
+    (lacking,) = _weights()
+    assert (lacking.mark, lacking.what) == ("missing", "weights any, ppcn_sr")
+    (tmp_path / "any-phone.safetensors").write_bytes(b"damaged")
+    (damaged,) = _weights()
+    assert damaged.mark == "missing"
+    assert "any-phone.safetensors: damaged weights file" in damaged.what
 
 
 def test_photos_that_are_not_there_are_missed(checkout: Path) -> None:

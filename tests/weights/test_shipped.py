@@ -31,6 +31,15 @@ from ppcn.weights import load_network, load_weights
 
 WEIGHTS = ROOT / "ppcn/weights"
 SHIPPED = sorted(WEIGHTS.glob("*.safetensors"))
+# Weights for the iPhone 3GS, and the networks by which the cards name them.
+IPHONE_3GS = {"iphone-3gs": "ppcn_teacher", "iphone-3gs-student": "ppcn_student"}
+
+
+def network_of(name: str) -> str:
+    """What weights of a name must hold."""
+    if name == "ppcn_sr":
+        return name
+    return "ppcn_student" if name.endswith("-student") else "ppcn_teacher"
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
@@ -40,7 +49,7 @@ def test_every_file_is_small_has_a_card_and_names_no_place(path: Path) -> None:
     assert all(title in card for title in ("## Trained on", "## How good", "## Limits"))
     with safe_open(path, "pt") as file:
         metadata = file.metadata()
-    assert metadata["network"] == path.stem
+    assert metadata["network"] == network_of(path.stem)
     facts = json.loads(metadata["facts"])
     assert {"training", "seed", "versions", "sha256"} <= facts.keys()
     assert not re.search(r'"/', metadata["facts"])
@@ -79,9 +88,9 @@ def unseen(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.reference
 @pytest.mark.xdist_group("unseen")
-@pytest.mark.parametrize("name", ["ppcn_teacher", "ppcn_student"])
+@pytest.mark.parametrize("name", IPHONE_3GS)
 def test_enhancement_scores_as_its_card_says(name: str, unseen: Path) -> None:
-    card = (WEIGHTS / "ppcn_student.md").read_text()
+    card = (WEIGHTS / "iphone-3gs-student.md").read_text()
     rows = {
         line.split("|")[1].split(",")[0].strip(): line
         for line in card.splitlines()[::-1]
@@ -92,8 +101,8 @@ def test_enhancement_scores_as_its_card_says(name: str, unseen: Path) -> None:
         methods = {name: run_network(load_weights(WEIGHTS / f"{name}.safetensors")[0])}
         scored = score_enhancement({**methods, "do nothing": do_nothing}, every)
     assert f"the {scored['images']} patches" in card
-    for method in (name, "do nothing"):
-        cells = rows[method].split("|")[4:7]
+    for method, row in ((name, IPHONE_3GS[name]), ("do nothing", "do nothing")):
+        cells = rows[row].split("|")[4:7]
         stated = [float(cell.split(",")[-1]) for cell in cells]
         scores = [scored[method][metric] for metric in ("psnr", "ssim", "ms_ssim")]
         assert scores == pytest.approx(stated, abs=0.0051)
@@ -104,11 +113,11 @@ def test_enhancement_scores_as_its_card_says(name: str, unseen: Path) -> None:
 @pytest.mark.reference
 @pytest.mark.xdist_group("unseen")
 def test_whole_photos_score_as_the_card_says(unseen: Path) -> None:
-    card = (WEIGHTS / "ppcn_student.md").read_text().partition("| whole photos |")[2]
+    card = (WEIGHTS / "iphone-3gs-student.md").read_text().partition("| whole photos |")[2]
     stated = {}
     for line in card.splitlines():
         name, *cells = [cell.strip() for cell in line.split("|")[1:-1]] or [""]
-        if name in ("do nothing", "ppcn_teacher", "ppcn_student"):
+        if name in ("do nothing", *IPHONE_3GS.values()):
             stated[name] = [float(cell.removesuffix(" %")) for cell in cells]
     with open_patches(unseen) as cut:
         photos = [
@@ -117,8 +126,10 @@ def test_whole_photos_score_as_the_card_says(unseen: Path) -> None:
             if len(rows := np.flatnonzero(cut.photo == number))
             for corners, pixels in [(cut.field("xy")[rows], cut.read(rows)[1])]
         ]
-        names = ("ppcn_teacher", "ppcn_student")
-        networks = {name: load_weights(WEIGHTS / f"{name}.safetensors")[0] for name in names}
+        networks = {
+            network: load_weights(WEIGHTS / f"{name}.safetensors")[0]
+            for name, network in IPHONE_3GS.items()
+        }
         scores = score_photos({n: run_tiled(Tiled(m)) for n, m in networks.items()}, photos)
     figures = ("psnr", "ssim", "ciede2000", "color_error", "detail_error", "made_worse")
     for name, cells in stated.items():
@@ -130,7 +141,7 @@ def test_whole_photos_score_as_the_card_says(unseen: Path) -> None:
 
 
 def test_enhancement_knows_its_camera() -> None:
-    for name in ("ppcn_teacher", "ppcn_student"):
+    for name in IPHONE_3GS:
         _, facts = load_weights(WEIGHTS / f"{name}.safetensors")
         assert facts["cameras"] == ["Apple iPhone 3GS"]
 
