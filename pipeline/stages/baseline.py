@@ -111,6 +111,6 @@ def _recipe(params: Params, name: str | None, without: Without) -> Recipe:
     recipe = params.recipe(name)
     if without in ("none", "kd", "noise"):
         return recipe
-    if not getattr(recipe, f"{without}_weight"):
+    if not getattr(recipe, f"{without}_weight", 0):
         raise UserError(f"--without {without}: the recipe has no such term")
     return recipe.without(without)

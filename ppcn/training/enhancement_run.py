@@ -87,4 +87,8 @@ def _noise(network: nn.Module) -> dict[str, float]:
 def _not_used(distils: bool) -> set[str]:
     """Keys of `loss` that the run did not read, or that its recipe holds already."""
     weights = {key for key in Recipe.model_fields if key.endswith("_weight")}
-    return weights | {"recipe"} | (set() if distils else {"kd_weight", "distillation"})
+    return (
+        weights
+        | {"recipe"}
+        | (set() if distils else {"kd_weight", "kd_output_weight", "distillation"})
+    )

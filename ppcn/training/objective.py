@@ -60,6 +60,7 @@ class Evidence:
         target: the better camera's, same shape.
         features: features of image and target by VGG layer, for the terms that need them.
         taps: feature maps of the network and of its teacher; empty without a teacher.
+        taught: the teacher's images, of the same shape; None without a teacher.
         adversary: the discriminator; None where no term needs it.
         recipe: variants of the terms.
         loss: formulas of the terms.
@@ -70,6 +71,7 @@ class Evidence:
     target: Tensor
     features: Mapping[str, tuple[Tensor, Tensor]]
     taps: tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
+    taught: Tensor | None
     adversary: Adversary | None
     recipe: Recipe
     loss: Loss
@@ -85,7 +87,7 @@ class Term:
         compute: the term, before its weight.
         weights: parameters of recipe or loss whose product is its weight.
         needs: what it costs. Terms that need VGG's features or the discriminator are left out
-            during the warm-up; one that needs the teacher's maps counts only with a teacher.
+            during the warm-up; one that needs the teacher's output counts only with a teacher.
         layer: the layer of VGG-19 whose features it compares.
     """
 
@@ -99,6 +101,11 @@ class Term:
 def _texture(e: Evidence) -> Tensor:
     assert e.adversary is not None
     return e.adversary.texture(e.image, e.target, e.random)
+
+
+def _kd_output(e: Evidence) -> Tensor:
+    assert e.taught is not None
+    return losses.absolute(e.image, e.taught)
 
 
 TERMS = (
@@ -148,6 +155,7 @@ TERMS = (
         lambda e: losses.squared(e.image, e.target),
         weights=("mse_weight",),
     ),
+    Term("kd_output", _kd_output, weights=("kd_output_weight",), needs="teacher"),
 )
 """The enhancement terms, in the order of the log's columns."""
 
@@ -181,11 +189,15 @@ class EnhancementObjective:
         recipe: weights and variants (PPCN eq. 7 and 13, DPED eq. 8, BOE-SBG eq. 10, ...).
         loss: formulas, weight of distillation, learning rate of the discriminator.
         vgg: the feature network.
-        teacher: the network whose maps eq. 12 imitates; None trains without distillation.
+        teacher: the network whose maps eq. 12 imitates, and whose images kd_output does; None
+            trains without distillation.
         size: height and width of the patches, px.
         warmup_steps: first steps, which leave out the terms that need VGG-19 or the
             discriminator, unless nothing else is left.
         targets: number of different targets, whose features are kept where there is room.
+
+    Deviation: kd_output, the mean absolute difference to the teacher's images, which PPCN does not
+    have; its weight is 0 unless an experiment sets it.
 
     Deviation: the warm-up, for short runs: those terms cost nine tenths of a step and say little
     while colours are still wrong. The papers have none; 0 turns it off. DPED trains its
@@ -229,11 +241,13 @@ class EnhancementObjective:
         else:
             output = Enhanced(network(batch.x), ())
         terms = self._of_step(step)
+        taught = self._taught(batch.x, terms)
         evidence = Evidence(
             output.image,
             batch.y,
             self._features(output.image, batch, terms),
-            (output.taps, self._teacher_taps(batch.x, terms)),
+            (output.taps, taught.taps if taught else ()),
+            taught.image if taught else None,
             self.adversary,
             self.recipe,
             self.loss,
@@ -263,10 +277,11 @@ class EnhancementObjective:
         return {layer: (features[layer], target[layer]) for layer in layers}
 
     @torch.no_grad()
-    def _teacher_taps(self, x: Tensor, terms: list[Term]) -> tuple[Tensor, ...]:
+    def _taught(self, x: Tensor, terms: list[Term]) -> Enhanced | None:
+        """What the teacher makes of a batch, where a term compares with it."""
         if self.teacher is None or all(term.needs != "teacher" for term in terms):
-            return ()
-        return self.teacher.enhance(x).taps
+            return None
+        return self.teacher.enhance(x)
 
     def discriminator_loss(self) -> Tensor | None:
         """What the discriminator has to lower for the images of this step."""
