@@ -38,7 +38,7 @@ class Training(Group):
     decay_every: Count
     decay_factor: Annotated[float, Field(gt=0, le=1)]
     average: Fraction
-    keep: Literal["best", "last"]
+    keep: Literal["best", "niqe", "last"]
     log_every: Count
 
 

@@ -85,7 +85,12 @@ def train_to_files(config: RunConfig, task: Task, params: Params, watch: Watch) 
 
     Returns:
         The log's row of the weights that were written; None in all processes but the first.
+
+    Raises:
+        UserError: weights are to be kept by a score that the validation images do not have.
     """
+    if config.training.keep == "niqe":
+        task.validation.check_niqe()
     how = TrainConfig(config.training, params.engine, params.seed)
     computing = {"training": config.training.model_dump(), "engine": params.engine.model_dump()}
     facts = {**task.settings, **computing, **task.recorded}
@@ -115,7 +120,8 @@ def _quietly() -> AbstractContextManager[Report]:
 def _write(config: RunConfig, task: Task, facts: Mapping[str, Any], result: TrainResult) -> None:
     save_weights(config.out, config.name, config.network, facts)
     write_csv(config.metrics.with_suffix(".csv"), result.rows)
-    figures = {name: result.kept[name] for name in ("step", "loss", "psnr")}
+    kept = result.kept
+    figures = {name: kept[name] for name in ("step", "loss", "psnr", "niqe") if name in kept}
     write_json(config.metrics, {"validation": figures, **task.recorded})
 
 

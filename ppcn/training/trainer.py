@@ -50,7 +50,8 @@ class TrainResult:
     """What came of a training run.
 
     Attributes:
-        rows: one every `log_every` steps: step, learning rate, loss, mean of each term, PSNR in dB.
+        rows: one every `log_every` steps: step, learning rate, loss, mean of each term, PSNR in dB
+            and, where weights are kept by it, NIQE.
         kept: the row of the weights that the network ended with.
     """
 
@@ -147,12 +148,19 @@ class _Loop:
         if not (all(map(math.isfinite, means.values())) and state.is_finite()):
             self._stop()
         state.meter.clear()
-        psnr = self.validation.psnr(state.validated)
-        state.add({"step": state.step, "learning_rate": rate, **means, "psnr": psnr})
+        state.add({"step": state.step, "learning_rate": rate, **means, **self._scores()})
         if self.directory and self.writes:
             self.speeds.append(self._speed())
             rows = [{**r, **s} for r, s in zip(state.rows, self.speeds, strict=True)]
             self.directory.log(rows, self.validation.pictures(state.validated))
+
+    def _scores(self) -> Row:
+        """What validation gives: PSNR in dB and, where weights are kept by it, NIQE."""
+        network = self.state.validated
+        scores = {"psnr": self.validation.psnr(network)}
+        if self.config.training.keep == "niqe":
+            scores["niqe"] = self.validation.niqe(network)
+        return scores
 
     def _speed(self) -> Row:
         before, before_step = self.logged, self.logged_step

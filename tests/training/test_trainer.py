@@ -141,6 +141,28 @@ def test_the_best_weights_can_be_kept() -> None:
     assert VALIDATION.psnr(network) == pytest.approx(max(scores), abs=1e-4)
 
 
+class _Scored(ValidationPairs):
+    """Whose NIQE is lowest in the middle of a run, and not defined at its end."""
+
+    def niqe(self, network: nn.Module) -> float:
+        self.__dict__.setdefault("asked", []).append(network.conv1.weight.detach().clone())
+        return [5.0, 3.0, 4.0, math.inf][len(self.__dict__["asked"]) - 1]
+
+
+def test_the_most_natural_weights_can_be_kept() -> None:
+    settings = TRAINING.model_copy(update={"keep": "niqe", "steps": 8, "log_every": 2})
+    validation = _Scored(VALIDATION.inputs, VALIDATION.targets)
+    torch.manual_seed(0)
+    network = Student(initial_deviation=0.1)
+    config = TrainConfig(settings, Engine(precision="float32", compile=False), 0)
+    batches = Batches(_Warmer(), 0)
+    result = train(network, _Absolute(), batches, validation, config, lambda *figures: None)
+    assert [row["niqe"] for row in result.rows] == [5, 3, 4, math.inf]
+    assert result.kept == result.rows[1]
+    assert torch.equal(network.conv1.weight, validation.__dict__["asked"][1])
+    assert "niqe" not in _run(settings=SHORT)[1].rows[0]
+
+
 def test_a_loss_that_is_not_a_number_stops_with_its_name_and_its_batch(tmp_path: Path) -> None:
     class Broken(_Absolute):
         def terms(self, network, batch, step, random):
@@ -207,10 +229,16 @@ class _Adversarial(_Absolute):
 EVERYTHING = TRAINING.model_copy(update={"average": 0.9, "keep": "best", "steps": 60})
 
 
-@pytest.mark.parametrize("stops", [[1], [14, 15, 16], [20], [37, 59]])
+@pytest.mark.parametrize(
+    "stops, keep",
+    [([1], "best"), ([14, 15, 16], "best"), ([20], "best"), ([37, 59], "best"), ([45], "niqe")],
+)
 def test_an_interrupted_run_ends_as_if_nothing_had_happened(
-    stops: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stops: list[int], keep: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    settings = EVERYTHING.model_copy(update={"keep": keep})
+    # Of images this small NIQE is not defined; any score that follows from weights will do.
+    monkeypatch.setattr(ValidationPairs, "niqe", lambda _, network: -VALIDATION.psnr(network))
     monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0)
 
     def attempt(folder: Path | None, stop: int | None) -> tuple[dict[str, Any], TrainResult]:
@@ -220,8 +248,8 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(
 
         torch.manual_seed(0)
         network = MuxNormal(noise_deviation=0.1)
-        directory = RunDirectory(folder, {"training": EVERYTHING.model_dump()}) if folder else None
-        result = _train(network, EVERYTHING, 0, _Adversarial(), directory, report)
+        directory = RunDirectory(folder, {"training": settings.model_dump()}) if folder else None
+        result = _train(network, settings, 0, _Adversarial(), directory, report)
         return network.state_dict(), result
 
     expected, result = attempt(None, None)
