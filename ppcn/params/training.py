@@ -46,6 +46,7 @@ class EnhancerTraining(Training):
     """`teacher`, `student`: one training run of an enhancement network."""
 
     warmup_steps: Annotated[int, Field(ge=0)]
+    discriminator_warmup: Annotated[int, Field(ge=0)]
     initial_deviation: Positive | None
     color_augmentation: Annotated[float, Field(ge=0, le=1)]
 

@@ -58,6 +58,7 @@ class Task:
         settings: what the weights follow from beside `training`; stored with them.
         recorded: seed, versions, digests of inputs; stored with weights and metrics.
         color_augmentation: share of the pairs whose colours are changed, alike on both sides.
+        discriminator_warmup: steps of the discriminator alone, before the network's first.
     """
 
     objective: Objective
@@ -66,6 +67,7 @@ class Task:
     settings: Mapping[str, Any]
     recorded: Mapping[str, Any]
     color_augmentation: float = 0.0
+    discriminator_warmup: int = 0
 
 
 def fresh_network(name: str, seed: int, **options: Any) -> nn.Module:
@@ -91,7 +93,7 @@ def train_to_files(config: RunConfig, task: Task, params: Params, watch: Watch) 
     """
     if config.training.keep == "niqe":
         task.validation.check_niqe()
-    how = TrainConfig(config.training, params.engine, params.seed)
+    how = TrainConfig(config.training, params.engine, params.seed, task.discriminator_warmup)
     computing = {"training": config.training.model_dump(), "engine": params.engine.model_dump()}
     facts = {**task.settings, **computing, **task.recorded}
     distributed.join()

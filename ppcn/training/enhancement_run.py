@@ -60,9 +60,15 @@ def train_enhancement(config: EnhancementConfig, params: Params, watch: Watch) -
         )
         recorded = {"features": vgg_facts, **provenance(params.seed, inputs)}
         settings = _settings(config, params, patches)
-        share = config.training.color_augmentation
-        validation = validation_patches(patches)
-        task = Task(objective, source, validation, settings, recorded, share)
+        task = Task(
+            objective,
+            source,
+            validation_patches(patches),
+            settings,
+            recorded,
+            config.training.color_augmentation,
+            config.training.discriminator_warmup,
+        )
         return train_to_files(config, task, params, watch)
 
 

@@ -47,8 +47,11 @@ class Objective(Protocol):
     def terms(self, network: nn.Module, batch: Batch, step: int, random: torch.Generator) -> Terms:
         """Loss terms of a batch, each to be multiplied by its weight."""
 
+    def show_inputs(self, batch: Batch, random: torch.Generator) -> None:
+        """Show the discriminator what the network reads, as if the network had generated it."""
+
     def discriminator_loss(self) -> Tensor | None:
-        """The discriminator's loss after `terms`; None when that did not need it."""
+        """The discriminator's loss after `terms` or `show_inputs`; None when it saw nothing."""
 
 
 @dataclass(frozen=True)
@@ -200,8 +203,7 @@ class EnhancementObjective:
     have; its weight is 0 unless an experiment sets it.
 
     Deviation: the warm-up, for short runs: those terms cost nine tenths of a step and say little
-    while colours are still wrong. The papers have none; 0 turns it off. DPED trains its
-    discriminator on photo pairs beforehand; here it learns with the network from the start.
+    while colours are still wrong. The papers have none; 0 turns it off.
     """
 
     def __init__(
@@ -283,6 +285,11 @@ class EnhancementObjective:
             return None
         return self.teacher.enhance(x)
 
+    def show_inputs(self, batch: Batch, random: torch.Generator) -> None:
+        """Show the discriminator the phone's photos beside the better camera's (DPED 3.1.2)."""
+        if self.adversary:
+            self.adversary.show(batch.x, batch.y, random)
+
     def discriminator_loss(self) -> Tensor | None:
         """What the discriminator has to lower for the images of this step."""
         return self.adversary.loss() if self.adversary else None
@@ -308,6 +315,9 @@ class SRObjective:
             "mse": lambda: losses.squared(output, batch.y),
         }
         return {name: term() for name, term in terms.items() if self.weights[name]}
+
+    def show_inputs(self, batch: Batch, random: torch.Generator) -> None:
+        """There is no discriminator."""
 
     def discriminator_loss(self) -> Tensor | None:
         """There is no discriminator."""

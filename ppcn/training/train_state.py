@@ -27,7 +27,7 @@ class TrainState:
     def __init__(
         self, network: nn.Module, discriminator: nn.Module | None, training: Training
     ) -> None:
-        self.step = 0
+        self.step = self.warmup_step = 0
         self.rows: list[Row] = []
         self.meter = LossMeter()
         self.network, self.discriminator, self._training = network, discriminator, training
@@ -82,6 +82,7 @@ class TrainState:
         tensors = {f"{group}/{k}": v for group, values in groups.items() for k, v in values.items()}
         return tensors, {
             "step": self.step,
+            "warmup_step": self.warmup_step,
             "rows": self.rows,
             "best_score": self._best_score if self._best else None,
             "meter": meter_facts,
@@ -102,6 +103,7 @@ class TrainState:
         self._best = {name: value.to(device) for name, value in groups.get("best", {}).items()}
         self._best_score = -math.inf if facts["best_score"] is None else facts["best_score"]
         self.step, self.rows = facts["step"], facts["rows"]
+        self.warmup_step = facts["warmup_step"]
 
     def _modules(self) -> dict[str, nn.Module]:
         modules = {

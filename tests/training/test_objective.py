@@ -119,6 +119,23 @@ def test_the_teachers_images_can_be_imitated(
     assert set(objective.terms(student, batch, 0, random)) == {"ssim", "color", "tv", "l1", "mse"}
 
 
+@pytest.mark.parametrize("formula", ["paper", "code"])
+def test_the_discriminator_can_be_shown_the_phones_photos(objective_parts, formula: str) -> None:
+    """DPED 3.1.2, as a network that changes nothing would show them."""
+    recipe, loss, vgg, x, y, random = objective_parts
+    loss = loss.model_copy(update={"adversarial": formula})
+    recipe = recipe.without("contextual").without("vgg")
+    objective = EnhancementObjective(recipe, loss, vgg, None, 100, warmup_steps=0)
+    state = random.get_state()
+    objective.show_inputs(Batch(x, y), random)
+    shown = objective.discriminator_loss()
+    assert shown.requires_grad
+    random.set_state(state)
+    objective.terms(nn.Identity(), Batch(x, y), 0, random)
+    assert shown.item() == pytest.approx(objective.discriminator_loss().item())
+    assert objective.discriminator_loss() is None
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("formula", ["paper", "code"])
 def test_the_discriminator_learns_to_tell_them_apart(objective_parts, formula: str) -> None:

@@ -226,6 +226,83 @@ class _Adversarial(_Absolute):
         return self.discriminator(self.fake).mean() - self.discriminator(self.real).mean()
 
 
+class _Prepared(_Adversarial):
+    """Which is shown what the network reads before the first step."""
+
+    def show_inputs(self, batch, random):
+        self.fake, self.real = batch.x, batch.y
+
+    def discriminator_loss(self):
+        loss, self.fake = super().discriminator_loss(), None
+        return loss
+
+
+def _with_warm_up(
+    warmup: int, folder: Path | None = None, stop: int = -1, seed: int = 0
+) -> tuple[nn.Module, nn.Module, list[tuple[int, int]]]:
+    """Network and discriminator after three steps, and what was reported."""
+    reports = []
+
+    def report(done: int, total: int, figures: Any) -> None:
+        reports.append((done, total))
+        if done == stop:
+            raise _InterruptedError
+
+    torch.manual_seed(0)
+    network, objective, batches = Student(0.1), _Prepared(), Batches(_Warmer(), seed)
+    config = TrainConfig(SHORT, Engine(precision="float32", compile=False), seed, warmup)
+    directory = RunDirectory(folder, {}) if folder else None
+    train(network, objective, batches, VALIDATION, config, report, directory)
+    return network, objective.discriminator, reports
+
+
+def _weights(module: nn.Module) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+
+def test_a_discriminator_can_be_trained_beforehand_and_alone() -> None:
+    network, fresh, reports = _with_warm_up(0)
+    assert reports == [(1, 3), (2, 3), (3, 3)]
+    same, prepared, reports = _with_warm_up(4)
+    assert reports == [(done, 7) for done in range(1, 8)]
+    assert torch.equal(_weights(same), _weights(network))
+    assert torch.equal(_weights(fresh), _weights(_Prepared().discriminator))
+    discriminator = _Prepared().discriminator
+    moments = torch.optim.Adam(discriminator.parameters(), lr=1e-3)
+    for step in range(SHORT.steps, SHORT.steps + 4):
+        batch = Batches(_Warmer(), 0).at(step)
+        moments.zero_grad()
+        (discriminator(batch.x).mean() - discriminator(batch.y).mean()).backward()
+        moments.step()
+    assert torch.allclose(_weights(prepared), _weights(discriminator), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("stop", [2, 5])
+def test_an_interrupted_warm_up_goes_on(
+    stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    expected = _with_warm_up(4)
+    with pytest.raises(_InterruptedError):
+        _with_warm_up(4, tmp_path, stop)
+    again = _with_warm_up(4, tmp_path)
+    assert again[2][0] == (stop + 1, 7)
+    for module, other in zip(again[:2], expected[:2], strict=True):
+        assert torch.equal(_weights(module), _weights(other))
+
+
+def test_without_a_discriminator_there_is_nothing_to_warm_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config = TrainConfig(SHORT, Engine(precision="float32", compile=False), 0, 5)
+    batches, totals = Batches(_Warmer(), 0), set()
+    train(
+        Student(), _Absolute(), batches, VALIDATION, config, lambda done, n, figures: totals.add(n)
+    )
+    assert totals == {3}
+    assert caplog.messages == ["nothing to warm up: the loss has no discriminator"]
+
+
 EVERYTHING = TRAINING.model_copy(update={"average": 0.9, "keep": "best", "steps": 60})
 
 
