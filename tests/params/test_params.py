@@ -122,6 +122,26 @@ def test_two_rows_of_a_table_cannot_share_a_name(file: Path) -> None:
         Params.load(file)
 
 
+@pytest.mark.parametrize(
+    "repeat, sentence",
+    [
+        ({"rows": ["srcn"], "seeds": [15]}, "no row 'srcn'; the nearest is 'srcnn'"),
+        ({"rows": ["srcnn"], "seeds": [15, 14]}, "seeds holds 14, which is `seed`"),
+        ({"rows": ["srcnn"], "seeds": [15, 15]}, "tables.repeat.seeds names one of its entries"),
+        ({"rows": ["srcnn"], "seeds": [-1]}, "tables.repeat.seeds"),
+    ],
+)
+def test_rows_are_repeated_with_other_seeds(
+    file: Path, repeat: dict[str, object], sentence: str
+) -> None:
+    edit_yaml(file, {"tables.repeat": repeat})
+    with pytest.raises(UserError, match=sentence):
+        Params.load(file)
+    edit_yaml(file, {"tables.repeat": {"rows": ["srcnn"], "seeds": [15, 16]}})
+    tables = Params.load(file).tables
+    assert (tables.seeds_of("srcnn", 14), tables.seeds_of("johnson", 14)) == ([14, 15, 16], [14])
+
+
 def test_a_network_of_the_tables_may_have_its_own_learning_rate(params: Params) -> None:
     common, own = params.baseline.of("srcnn"), params.baseline.of("ppcn_student")
     assert common.learning_rate == params.baseline.learning_rate
