@@ -46,6 +46,7 @@ MAKERS = (
     ),
     Maker(FileKind.WEIGHTS, "data/models/sr/ppcn_sr.safetensors", "ppcn-pipeline sr"),
     Maker(FileKind.WEIGHTS, "data/models/baseline/{phone}/{name}.safetensors", TABLES),
+    Maker(FileKind.WEIGHTS, "data/models/baseline/{phone}/{name}/{seed}.safetensors", TABLES),
     Maker(FileKind.WEIGHTS, "data/models/baseline-sr/{name}.safetensors", TABLES),
     Maker(FileKind.METRICS, "metrics/evaluate/sr.json", "ppcn-pipeline evaluate-sr"),
     Maker(FileKind.METRICS, "metrics/sr/ppcn_sr.csv", "ppcn-pipeline sr"),

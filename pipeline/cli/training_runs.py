@@ -40,4 +40,5 @@ def run_training(
     row = train(config, params, watch)
     if row:
         psnr, step = row["psnr"], row["step"]
-        typer.echo(f"{config.title}: validation PSNR {psnr:.2f} dB at step {step}")
+        natural = f", NIQE {row['niqe']:.2f}" if "niqe" in row else ""
+        typer.echo(f"{config.title}: validation PSNR {psnr:.2f} dB{natural} at step {step}")

@@ -1,7 +1,7 @@
 """Stage `baseline`: train any enhancement network for any recipe, all at one budget."""
 
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import Annotated, NamedTuple, get_args
 
 import typer
 from torch import nn
@@ -16,7 +16,23 @@ from ppcn.training.base_run import fresh_enhancer
 from ppcn.weights import load_network
 
 NetworkToTrain = Annotated[
-    str, typer.Option(help=f"Network to train: one of {', '.join(get_args(NetworkName))}.")
+    str | None,
+    typer.Option(help=f"Network to train: one of {', '.join(get_args(NetworkName))}."),
+]
+TablesRow = Annotated[
+    str | None,
+    typer.Option(
+        help="Row of tables in the parameter file to train, with its network, recipe and teacher, "
+        "in place of --network and what goes with it."
+    ),
+]
+Seed = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        help="Seed in place of the parameter file's; the usual files are then NAME/SEED in place "
+        "of NAME.",
+    ),
 ]
 RecipeName = Annotated[
     str | None,
@@ -54,13 +70,25 @@ MetricsFile = Annotated[
 ]
 
 
+class Choice(NamedTuple):
+    """What is trained: a name for the result, and what the options of the same names say."""
+
+    name: str
+    network: str
+    recipe: str | None
+    without: Without
+    teacher: Path | None
+
+
 def baseline(
-    network: NetworkToTrain,
     phone: Phone,
+    network: NetworkToTrain = None,
+    row: TablesRow = None,
     recipe: RecipeName = None,
     without: WithoutTerm = "none",
     teacher: TeacherFile = None,
     name: ResultName = None,
+    seed: Seed = None,
     patches: PatchesFile = None,
     also: AlsoPatches = None,
     features: Features = FEATURES,
@@ -73,22 +101,50 @@ def baseline(
     Any network and any recipe can be named, to be compared with others.
     """
     params = load_params(params_file)
+    if seed is not None:
+        params = params.model_copy(update={"seed": seed})
+    if row:
+        if network or recipe or teacher or without != "none":
+            raise UserError("--row: a row has a network, recipe and teacher; leave others out")
+        choice = _choice_of_row(params, row, phone)
+    elif network:
+        choice = Choice(network, network, recipe, without, teacher)
+    else:
+        raise UserError("nothing to train; name a --network, or a --row of tables")
+    result = (name or choice.name) + ("" if seed is None else f"/{seed}")
+    files = Files(patches, features, out, metrics, also or ())
+    _train(params, phone, files, result, choice)
+
+
+def _choice_of_row(params: Params, row: str, phone: str) -> Choice:
+    """What a row of the enhancement tables says; students have the teacher of its first seed."""
+    tables = params.tables
+    if own := tables.enhancement.get(row):
+        return Choice(row, own.network, own.recipe, own.without, None)
+    if distilled := tables.distilled.get(row):
+        teacher = Path(f"data/models/baseline/{phone}/ppcn_teacher.safetensors")
+        return Choice(row, "ppcn_student", distilled.recipe, distilled.without, teacher)
+    near = nearest(row, (*tables.enhancement, *tables.distilled))
+    raise UserError(f"--row {row}: tables has no such row; the nearest is '{near}'")
+
+
+def _train(params: Params, phone: str, files: Files, result: str, choice: Choice) -> None:
+    network, teacher, without = choice.network, choice.teacher, choice.without
     if network != "ppcn_student" and (teacher or without == "kd"):
         raise UserError(f"{network} imitates no teacher; only ppcn_student does")
     if teacher and without == "kd":
         raise UserError("--without kd: leave out --teacher instead")
-    name = name or network
     train_on_phone(
         params,
         phone,
-        Files(patches, features, out, metrics, also or ()),
+        files,
         stage="baseline",
-        result=name,
+        result=result,
         name=network,
         network=_make(network, params, noise=without != "noise"),
         training=params.baseline.of(network),
-        recipe_name=recipe,
-        recipe=_recipe(params, recipe, without),
+        recipe_name=choice.recipe,
+        recipe=_recipe(params, choice.recipe, without),
         # After the network: the discriminator's first weights depend on what was drawn before.
         teacher=(load_network(teacher, Teacher)[0], teacher) if teacher else None,
     )
@@ -112,6 +168,6 @@ def _recipe(params: Params, name: str | None, without: Without) -> Recipe:
     recipe = params.recipe(name)
     if without in ("none", "kd", "noise"):
         return recipe
-    if not getattr(recipe, f"{without}_weight"):
+    if not getattr(recipe, f"{without}_weight", 0):
         raise UserError(f"--without {without}: the recipe has no such term")
     return recipe.without(without)

@@ -35,6 +35,7 @@ from ppcn.evaluation.table_rows import (
     enhancement_table,
     mean_naturalness,
     read_costs,
+    runs_of,
     sr_table,
 )
 from ppcn.evaluation.tables import enhancement_markdown, sr_markdown
@@ -55,7 +56,7 @@ ModelsFolder = Annotated[
     Path | None,
     typer.Option(
         help="Folder with the weights file of every row; data/models/baseline/PHONE, or "
-        "data/models/baseline-sr, by default."
+        "data/models/baseline-sr, by default; those of further seeds lie in a folder of the row."
     ),
 ]
 ValidSet = Annotated[
@@ -111,13 +112,16 @@ def tables(
 def _enhancement(
     params: Params, models: Path, patches: Path, aligned: Path, root: Path, costs: Row
 ) -> Row:
-    rows = enhancement_rows(params.tables)
-    files = {name: models / f"{name}.safetensors" for name in rows if name != DO_NOTHING}
+    rows = enhancement_rows(params.tables, params.seed)
+    trained = {name: row for name, row in rows.items() if name != DO_NOTHING}
+    runs = {run: row for name, row in trained.items() for run in runs_of(name, row)}
+    files: dict[str, Path] = {}
     methods: dict[str, Enhance] = {DO_NOTHING: do_nothing}
-    for name, path in files.items():
-        network, facts = load_weights(path, rows[name]["network"])
-        methods[name] = run_network(network)
-        rows[name]["features"] = facts.get("features")
+    for run, row in runs.items():
+        files[run] = models / f"{run}.safetensors"
+        network, facts = load_weights(files[run], row["network"])
+        methods[run] = run_network(network)
+        row["features"] = facts.get("features")
     with open_patches(patches) as cut:
         photos = whole_photos(cut, aligned, root)
         if not photos:

@@ -30,14 +30,31 @@ def read_costs(times: Path) -> Row:
     return costs
 
 
-def enhancement_rows(tables: Tables) -> dict[str, Row]:
-    """Every row of the enhancement table with its network, recipe and what was left out."""
+def enhancement_rows(tables: Tables, seed: int) -> dict[str, Row]:
+    """Every row of the enhancement table with its network, recipe, what was left out, and seeds.
+
+    Args:
+        tables: the rows.
+        seed: that every row is trained with.
+    """
     rows: dict[str, Row] = {DO_NOTHING: {}}
     for name, row in tables.enhancement.items():
         rows[name] = row.model_dump()
     for name, distilled in tables.distilled.items():
         rows[name] = {"network": "ppcn_student", **distilled.model_dump()}
+    for name in (*tables.enhancement, *tables.distilled):
+        rows[name]["seeds"] = tables.seeds_of(name, seed)
     return rows
+
+
+def runs_of(name: str, row: Row) -> list[str]:
+    """The trainings of a row, as their files are called: NAME, and NAME/SEED of further seeds."""
+    return [name, *(f"{name}/{seed}" for seed in row.get("seeds", ())[1:])]
+
+
+def compared(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """The rows that are compared with each other: all but ablations of a loss."""
+    return {n: row for n, row in rows.items() if row.get("without", "none") in ("none", "kd")}
 
 
 def mean_naturalness(
@@ -67,18 +84,22 @@ def enhancement_table(
     Args:
         params: all parameters.
         rows: what `enhancement_rows` gave, with what is known of the weights.
-        scores: what `score_enhancement` gave for methods of the rows' names.
+        scores: what `score_enhancement` gave for methods that are called as `runs_of` says.
         natural: what `mean_naturalness` gave for them.
         costs: what `read_costs` gave.
         test_photos: number of photos that the patches were cut from.
     """
     full: dict[str, Row] = {}
+    methods = {run for name, row in rows.items() for run in runs_of(name, row)}
     for name, row in rows.items():
-        full[name] = {**row, **scores[name], **natural.get(name, {})}
+        runs = [{**scores[run], **natural.get(run, {})} for run in runs_of(name, row)]
+        full[name] = {**row, **_mean_and_spread(runs)}
         if cost := costs["networks"].get(row.get("network")):
             full[name] |= {**cost, **_pirm(full[name], cost)}
+    for name, rank in ranks(compared(full)).items():
+        full[name]["rank"] = rank
     return {
-        **{key: value for key, value in scores.items() if key not in rows},
+        **{key: value for key, value in scores.items() if key not in methods},
         "phone": params.tables.phone,
         "test_photos": test_photos,
         "budget": params.baseline.model_dump(),
@@ -102,6 +123,37 @@ def sr_table(params: Params, names: Sequence[str], scores: Mapping[str, Any], co
         "budget": params.baseline_sr.model_dump(),
         "machine": costs["machine"],
         "rows": {name: {**scores[name], **costs["networks"].get(name, {})} for name in names},
+    }
+
+
+def ranks(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    """Places by PSNR: one more than the number of rows that are better by more than the spread.
+
+    The spread of two rows is the larger of their sample standard deviations over seeds. A row of
+    one seed has none and no place; do-nothing, which nothing is drawn for, has 0. Without a row of
+    several seeds there are no places.
+    """
+    known = {
+        name: (row["psnr"], row.get("spread", {}).get("psnr", 0.0))
+        for name, row in rows.items()
+        if "spread" in row or name == DO_NOTHING
+    }
+    if not any("spread" in row for row in rows.values()):
+        return {}
+    return {
+        name: 1 + sum(other > psnr + max(spread, its) for other, its in known.values())
+        for name, (psnr, spread) in known.items()
+    }
+
+
+def _mean_and_spread(runs: Sequence[Row]) -> Row:
+    """Mean of every figure over runs and, of several, its sample standard deviation, `spread`."""
+    if len(runs) == 1:
+        return runs[0]
+    values = {f: [run[f] for run in runs] for f in runs[0] if all(f in run for run in runs)}
+    return {
+        **{figure: float(np.mean(of_runs)) for figure, of_runs in values.items()},
+        "spread": {figure: float(np.std(of_runs, ddof=1)) for figure, of_runs in values.items()},
     }
 
 

@@ -120,6 +120,16 @@ class Params(Group):
         return self
 
     @model_validator(mode="after")
+    def _seeds_differ(self) -> "Params":
+        repeat = self.tables.repeat
+        if repeat.rows and self.seed in repeat.seeds:
+            raise ValueError(
+                f"tables.repeat.seeds holds {self.seed}, which is `seed`: every row is trained "
+                "with it already; name another"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _recipes_exist(self) -> "Params":
         named = {"loss.recipe": self.loss.recipe}
         for group in ("enhancement", "distilled"):

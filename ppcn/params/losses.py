@@ -11,7 +11,9 @@ Weight = TypeVar("Weight")
 Formula = Literal["paper", "code"]
 Channels = Literal["equal", "luma"]
 Distance = Literal["mean_squared", "norm", "sum_squared"]
-TermName = Literal["contextual", "ssim", "texture", "color", "tv", "kd", "l1", "vgg", "mse"]
+TermName = Literal[
+    "contextual", "ssim", "texture", "color", "tv", "kd", "l1", "vgg", "mse", "kd_output"
+]
 """The terms of the enhancement losses: a weight each, and a row each of `training.objective`."""
 
 
@@ -87,6 +89,7 @@ class Loss(Weights[NonNegative | None], RecipeChoice):
     NOT_GIVEN = None
 
     kd_weight: NonNegative
+    kd_output_weight: NonNegative
     discriminator_rate: Positive
     contextual: Formula
     color_blur: Formula

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from ppcn.errors import nearest
 from ppcn.params.fields import Count, Fraction, Group, PhoneName, Positive
 from ppcn.params.losses import SRLoss, TermName
 
@@ -38,7 +39,7 @@ class Training(Group):
     decay_every: Count
     decay_factor: Annotated[float, Field(gt=0, le=1)]
     average: Fraction
-    keep: Literal["best", "last"]
+    keep: Literal["best", "niqe", "last"]
     log_every: Count
 
 
@@ -46,6 +47,7 @@ class EnhancerTraining(Training):
     """`teacher`, `student`: one training run of an enhancement network."""
 
     warmup_steps: Annotated[int, Field(ge=0)]
+    discriminator_warmup: Annotated[int, Field(ge=0)]
     initial_deviation: Positive | None
     color_augmentation: Annotated[float, Field(ge=0, le=1)]
     padding: Literal["zero", "mirror"]
@@ -115,10 +117,25 @@ class DistilledRow(Group):
     without: Without
 
 
+class Repeat(Group):
+    """`tables.repeat`: rows that are trained with further seeds, for the spread between runs."""
+
+    rows: list[str]
+    seeds: list[Annotated[int, Field(ge=0, lt=2**63)]]
+
+    @model_validator(mode="after")
+    def _nothing_twice(self) -> "Repeat":
+        for key, values in (("rows", self.rows), ("seeds", self.seeds)):
+            if len({*values}) < len(values):
+                raise ValueError(f"tables.repeat.{key} names one of its entries twice")
+        return self
+
+
 class Tables(Group):
     """`tables`: the rows of the tables that compare networks and losses."""
 
     phone: PhoneName
+    repeat: Repeat
     enhancement: dict[str, Row]
     distilled: dict[str, DistilledRow]
     sr: dict[Literal["ppcn_sr", "srcnn", "fsrcnn", "vdsr"], SRLoss]
@@ -131,3 +148,16 @@ class Tables(Group):
                 raise ValueError(f"tables: the row name '{name}' is taken; rename the row")
             taken.add(name)
         return self
+
+    @model_validator(mode="after")
+    def _repeated_rows_exist(self) -> "Tables":
+        rows = (*self.enhancement, *self.distilled)
+        for name in self.repeat.rows:
+            if name not in rows:
+                near = nearest(name, rows)
+                raise ValueError(f"tables.repeat.rows: no row '{name}'; the nearest is '{near}'")
+        return self
+
+    def seeds_of(self, row: str, first: int) -> list[int]:
+        """Every seed that a row of the enhancement tables is trained with, `first` first."""
+        return [first, *(self.repeat.seeds if row in self.repeat.rows else [])]

@@ -35,16 +35,27 @@ class Adversary:
             random: draws which images of the batch are real; only for "code".
         """
         self.discriminator.requires_grad_(False)
-        if self._formula == "paper":
-            self._shown = (image.detach(), target, torch.zeros(0))
-            return distributed.count() * losses.texture(self.discriminator(image))
-        everyones = (len(target) * distributed.count(),)
-        is_real = torch.randint(0, 2, everyones, generator=random, device=target.device)
-        is_real = is_real[distributed.rank() :: distributed.count()]
-        shown = torch.where(is_real.view(-1, 1, 1, 1) == 1, target, image)
-        self._shown = (shown.detach(), target, is_real)
+        shown, is_real = self.show(image, target, random)
         logits = self.discriminator(shown)
+        if self._formula == "paper":
+            return distributed.count() * losses.texture(logits)
         return -distributed.count() * losses.swapped_discrimination(logits, is_real)
+
+    def show(self, image: Tensor, target: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Choose what `loss` has the discriminator tell apart; arguments as of `texture`.
+
+        Returns:
+            The images, with gradients, and which of them are real, (N,); for "paper" none is.
+        """
+        if self._formula == "paper":
+            shown, is_real = image, torch.zeros(0)
+        else:
+            everyones = (len(target) * distributed.count(),)
+            is_real = torch.randint(0, 2, everyones, generator=random, device=target.device)
+            is_real = is_real[distributed.rank() :: distributed.count()]
+            shown = torch.where(is_real.view(-1, 1, 1, 1) == 1, target, image)
+        self._shown = (shown.detach(), target, is_real)
+        return shown, is_real
 
     def loss(self) -> Tensor | None:
         """What the discriminator has to lower for the images of this step; None if there are none.

@@ -59,6 +59,7 @@ class Task:
         settings: what the weights follow from beside `training`; stored with them.
         recorded: seed, versions, digests of inputs; stored with weights and metrics.
         color_augmentation: share of the pairs whose colours are changed, alike on both sides.
+        discriminator_warmup: steps of the discriminator alone, before the network's first.
     """
 
     objective: Objective
@@ -67,6 +68,7 @@ class Task:
     settings: Mapping[str, Any]
     recorded: Mapping[str, Any]
     color_augmentation: float = 0.0
+    discriminator_warmup: int = 0
 
 
 def fresh_network(name: str, seed: int, **options: Any) -> nn.Module:
@@ -94,8 +96,13 @@ def train_to_files(config: RunConfig, task: Task, params: Params, watch: Watch) 
 
     Returns:
         The log's row of the weights that were written; None in all processes but the first.
+
+    Raises:
+        UserError: weights are to be kept by a score that the validation images do not have.
     """
-    how = TrainConfig(config.training, params.engine, params.seed)
+    if config.training.keep == "niqe":
+        task.validation.check_niqe()
+    how = TrainConfig(config.training, params.engine, params.seed, task.discriminator_warmup)
     computing = {"training": config.training.model_dump(), "engine": params.engine.model_dump()}
     facts = {**task.settings, **computing, **task.recorded}
     distributed.join()
@@ -124,7 +131,8 @@ def _quietly() -> AbstractContextManager[Report]:
 def _write(config: RunConfig, task: Task, facts: Mapping[str, Any], result: TrainResult) -> None:
     save_weights(config.out, config.name, config.network, facts)
     write_csv(config.metrics.with_suffix(".csv"), result.rows)
-    figures = {name: result.kept[name] for name in ("step", "loss", "psnr")}
+    kept = result.kept
+    figures = {name: kept[name] for name in ("step", "loss", "psnr", "niqe") if name in kept}
     write_json(config.metrics, {"validation": figures, **task.recorded})
 
 

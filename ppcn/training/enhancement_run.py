@@ -62,9 +62,15 @@ def train_enhancement(config: EnhancementConfig, params: Params, watch: Watch) -
         inputs = _inputs(config, teacher_file)
         recorded = {"features": vgg_facts, **provenance(params.seed, inputs)}
         settings = _settings(config, params, sets)
-        share = config.training.color_augmentation
-        validation = validation_patches(sets)
-        task = Task(objective, source, validation, settings, recorded, share)
+        task = Task(
+            objective,
+            source,
+            validation_patches(sets),
+            settings,
+            recorded,
+            config.training.color_augmentation,
+            config.training.discriminator_warmup,
+        )
         return train_to_files(config, task, params, watch)
 
 
@@ -105,4 +111,8 @@ def _noise(network: nn.Module) -> dict[str, float]:
 def _not_used(distils: bool) -> set[str]:
     """Keys of `loss` that the run did not read, or that its recipe holds already."""
     weights = {key for key in Recipe.model_fields if key.endswith("_weight")}
-    return weights | {"recipe"} | (set() if distils else {"kd_weight", "distillation"})
+    return (
+        weights
+        | {"recipe"}
+        | (set() if distils else {"kd_weight", "kd_output_weight", "distillation"})
+    )

@@ -16,7 +16,7 @@ from ppcn import losses
 from ppcn.errors import UserError
 from ppcn.networks.devices import choose_device, free_bytes, place
 from ppcn.networks.discriminators import Discriminator
-from ppcn.networks.layers import EnhancementNetwork
+from ppcn.networks.layers import Enhanced, EnhancementNetwork
 from ppcn.networks.ppcn import Teacher
 from ppcn.networks.vgg import VGG19
 from ppcn.params import Loss, Recipe, SRLoss, TermName
@@ -48,8 +48,11 @@ class Objective(Protocol):
     def terms(self, network: nn.Module, batch: Batch, step: int, random: torch.Generator) -> Terms:
         """Loss terms of a batch, each to be multiplied by its weight."""
 
+    def show_inputs(self, batch: Batch, random: torch.Generator) -> None:
+        """Show the discriminator what the network reads, as if the network had generated it."""
+
     def discriminator_loss(self) -> Tensor | None:
-        """The discriminator's loss after `terms`; None when that did not need it."""
+        """The discriminator's loss after `terms` or `show_inputs`; None when it saw nothing."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Evidence:
         target: the better camera's, same shape.
         features: features of image and target by VGG layer, for the terms that need them.
         taps: feature maps of the network and of its teacher; empty without a teacher.
+        taught: the teacher's images, of the same shape; None without a teacher.
         adversary: the discriminator; None where no term needs it.
         recipe: variants of the terms.
         loss: formulas of the terms.
@@ -71,6 +75,7 @@ class Evidence:
     target: Tensor
     features: Mapping[str, tuple[Tensor, Tensor]]
     taps: tuple[tuple[Tensor, ...], tuple[Tensor, ...]]
+    taught: Tensor | None
     adversary: Adversary | None
     recipe: Recipe
     loss: Loss
@@ -86,7 +91,7 @@ class Term:
         compute: the term, before its weight.
         weights: parameters of recipe or loss whose product is its weight.
         needs: what it costs. Terms that need VGG's features or the discriminator are left out
-            during the warm-up; one that needs the teacher's maps counts only with a teacher.
+            during the warm-up; one that needs the teacher's output counts only with a teacher.
         layer: the layer of VGG-19 whose features it compares.
     """
 
@@ -100,6 +105,11 @@ class Term:
 def _texture(e: Evidence) -> Tensor:
     assert e.adversary is not None
     return e.adversary.texture(e.image, e.target, e.random)
+
+
+def _kd_output(e: Evidence) -> Tensor:
+    assert e.taught is not None
+    return losses.absolute(e.image, e.taught)
 
 
 TERMS = (
@@ -149,6 +159,7 @@ TERMS = (
         lambda e: losses.squared(e.image, e.target),
         weights=("mse_weight",),
     ),
+    Term("kd_output", _kd_output, weights=("kd_output_weight",), needs="teacher"),
 )
 """The enhancement terms, in the order of the log's columns."""
 
@@ -182,15 +193,18 @@ class EnhancementObjective:
         recipe: weights and variants (PPCN eq. 7 and 13, DPED eq. 8, BOE-SBG eq. 10, ...).
         loss: formulas, weight of distillation, learning rate of the discriminator.
         vgg: the feature network.
-        teacher: the network whose maps eq. 12 imitates; None trains without distillation.
+        teacher: the network whose maps eq. 12 imitates, and whose images kd_output does; None
+            trains without distillation.
         size: height and width of the patches, px.
         warmup_steps: first steps, which leave out the terms that need VGG-19 or the
             discriminator, unless nothing else is left.
         targets: number of different targets, whose features are kept where there is room.
 
+    Deviation: kd_output, the mean absolute difference to the teacher's images, which PPCN does not
+    have; its weight is 0 unless an experiment sets it.
+
     Deviation: the warm-up, for short runs: those terms cost nine tenths of a step and say little
-    while colours are still wrong. The papers have none; 0 turns it off. DPED trains its
-    discriminator on photo pairs beforehand; here it learns with the network from the start.
+    while colours are still wrong. The papers have none; 0 turns it off.
     """
 
     def __init__(
@@ -228,11 +242,13 @@ class EnhancementObjective:
         assert isinstance(network, EnhancementNetwork)
         output = network.enhance(batch.x)
         terms = self._of_step(step)
+        taught = self._taught(batch.x, terms)
         evidence = Evidence(
             output.image,
             batch.y,
             self._features(output.image, batch, terms),
-            (output.taps, self._teacher_taps(batch.x, terms)),
+            (output.taps, taught.taps if taught else ()),
+            taught.image if taught else None,
             self.adversary,
             self.recipe,
             self.loss,
@@ -262,10 +278,16 @@ class EnhancementObjective:
         return {layer: (features[layer], target[layer]) for layer in layers}
 
     @torch.no_grad()
-    def _teacher_taps(self, x: Tensor, terms: list[Term]) -> tuple[Tensor, ...]:
+    def _taught(self, x: Tensor, terms: list[Term]) -> Enhanced | None:
+        """What the teacher makes of a batch, where a term compares with it."""
         if self.teacher is None or all(term.needs != "teacher" for term in terms):
-            return ()
-        return self.teacher.enhance(x).taps
+            return None
+        return self.teacher.enhance(x)
+
+    def show_inputs(self, batch: Batch, random: torch.Generator) -> None:
+        """Show the discriminator the phone's photos beside the better camera's (DPED 3.1.2)."""
+        if self.adversary:
+            self.adversary.show(batch.x, batch.y, random)
 
     def discriminator_loss(self) -> Tensor | None:
         """What the discriminator has to lower for the images of this step."""
@@ -292,6 +314,9 @@ class SRObjective:
             "mse": lambda: losses.squared(output, batch.y),
         }
         return {name: term() for name, term in terms.items() if self.weights[name]}
+
+    def show_inputs(self, batch: Batch, random: torch.Generator) -> None:
+        """There is no discriminator."""
 
     def discriminator_loss(self) -> Tensor | None:
         """There is no discriminator."""

@@ -27,7 +27,7 @@ class TrainState:
     def __init__(
         self, network: nn.Module, discriminator: nn.Module | None, training: Training
     ) -> None:
-        self.step = 0
+        self.step = self.warmup_step = 0
         self.rows: list[Row] = []
         self.meter = LossMeter()
         self.network, self.discriminator, self._training = network, discriminator, training
@@ -37,7 +37,7 @@ class TrainState:
             Optimizer(discriminator.parameters()) if discriminator else None
         )
         self._best: Tensors = {}
-        self._best_psnr = -math.inf
+        self._best_score = -math.inf
 
     @property
     def validated(self) -> nn.Module:
@@ -57,17 +57,21 @@ class TrainState:
     def add(self, row: Row) -> None:
         """Note a row of the log, and the weights if they are the best so far."""
         self.rows.append(row)
-        if row["psnr"] > self._best_psnr:
-            self._best_psnr = row["psnr"]
+        if (score := self._score(row)) > self._best_score:
+            self._best_score = score
             self._best = {name: v.clone() for name, v in self.validated.state_dict().items()}
 
     def end(self) -> Row:
         """Put the weights that are wanted into the network; returns their row."""
-        best = self._training.keep == "best" and self._best
+        best = self._training.keep != "last" and self._best
         self.network.load_state_dict(self._best if best else self.validated.state_dict())
         if not best:
             return self.rows[-1]
-        return next(row for row in self.rows if row["psnr"] == self._best_psnr)
+        return next(row for row in self.rows if self._score(row) == self._best_score)
+
+    def _score(self, row: Row) -> float:
+        """What `keep` chooses weights by; higher is better."""
+        return -row["niqe"] if self._training.keep == "niqe" else row["psnr"]
 
     def save(self) -> tuple[Tensors, dict[str, Any]]:
         """Everything, as tensors and as facts that JSON can hold."""
@@ -78,8 +82,9 @@ class TrainState:
         tensors = {f"{group}/{k}": v for group, values in groups.items() for k, v in values.items()}
         return tensors, {
             "step": self.step,
+            "warmup_step": self.warmup_step,
             "rows": self.rows,
-            "best_psnr": self._best_psnr if self._best else None,
+            "best_score": self._best_score if self._best else None,
             "meter": meter_facts,
         }
 
@@ -96,8 +101,9 @@ class TrainState:
         device = next(self.network.parameters()).device
         self.meter.load(groups.get("meter", {}), facts["meter"], device)
         self._best = {name: value.to(device) for name, value in groups.get("best", {}).items()}
-        self._best_psnr = -math.inf if facts["best_psnr"] is None else facts["best_psnr"]
+        self._best_score = -math.inf if facts["best_score"] is None else facts["best_score"]
         self.step, self.rows = facts["step"], facts["rows"]
+        self.warmup_step = facts["warmup_step"]
 
     def _modules(self) -> dict[str, nn.Module]:
         modules = {

@@ -38,11 +38,13 @@ class TrainConfig:
         training: steps, batch, learning rate and its schedule.
         engine: precision and compilation.
         seed: of batches, losses and noise.
+        discriminator_warmup: steps of the discriminator alone, before the network's first.
     """
 
     training: Training
     engine: Engine
     seed: int
+    discriminator_warmup: int = 0
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,8 @@ class TrainResult:
     """What came of a training run.
 
     Attributes:
-        rows: one every `log_every` steps: step, learning rate, loss, mean of each term, PSNR in dB.
+        rows: one every `log_every` steps: step, learning rate, loss, mean of each term, PSNR in dB
+            and, where weights are kept by it, NIQE.
         kept: the row of the weights that the network ended with.
     """
 
@@ -75,7 +78,8 @@ def train(
         batches: what it is trained on.
         validation: pairs of photos that are not trained on.
         config: how.
-        report: called after every step with steps done, steps in all and the latest figures.
+        report: called after every step with steps done, steps in all (those of the
+            discriminator's warm-up too) and the latest figures.
         directory: where to go on from, and where checkpoint, log and pictures are kept; None keeps
             nothing.
 
@@ -84,11 +88,12 @@ def train(
     """
     loop = _Loop(network, objective, batches, validation, config, directory)
     loop.go_on()
+    warmup = loop.warm_up(report)
     state, steps = loop.state, config.training.steps
     with closing(batches.from_step(state.step, steps)) as stream:
         for batch in stream:
             loop.step(batch)
-            report(state.step, steps, state.rows[-1] if state.rows else {})
+            report(warmup + state.step, warmup + steps, state.rows[-1] if state.rows else {})
     return TrainResult(state.rows, state.end())
 
 
@@ -129,6 +134,26 @@ class _Loop:
         if distributed.average(step).item() != self.state.step:
             raise UserError("the processes see different checkpoints; write to shared storage")
 
+    def warm_up(self, report: Report) -> int:
+        """Train the discriminator alone, on batches that follow the network's last one.
+
+        Returns:
+            Number of steps that this takes.
+        """
+        state, steps = self.state, self.config.training.steps
+        warmup = self.config.discriminator_warmup
+        if warmup and not state.discriminator:
+            logger.warning("nothing to warm up: the loss has no discriminator")
+            return 0
+        first = steps + state.warmup_step
+        with closing(self.batches.from_step(first, steps + warmup)) as stream:
+            for batch in stream:
+                warmup_step(state, self.objective, batch, self.config)
+                state.warmup_step += 1
+                self._save_if_due()
+                report(state.warmup_step, warmup + steps, {})
+        return warmup
+
     def step(self, batch: Batch) -> None:
         """One optimiser step, and what is due after it."""
         state, training = self.state, self.config.training
@@ -137,6 +162,9 @@ class _Loop:
         state.step += 1
         if state.step % training.log_every == 0 or state.step == training.steps:
             self._log(rate)
+        self._save_if_due()
+
+    def _save_if_due(self) -> None:
         if self.writes and time.monotonic() - self.saved >= SECONDS_BETWEEN_CHECKPOINTS:
             self._save()
 
@@ -147,12 +175,19 @@ class _Loop:
         if not (all(map(math.isfinite, means.values())) and state.is_finite()):
             self._stop()
         state.meter.clear()
-        psnr = self.validation.psnr(state.validated)
-        state.add({"step": state.step, "learning_rate": rate, **means, "psnr": psnr})
+        state.add({"step": state.step, "learning_rate": rate, **means, **self._scores()})
         if self.directory and self.writes:
             self.speeds.append(self._speed())
             rows = [{**r, **s} for r, s in zip(state.rows, self.speeds, strict=True)]
             self.directory.log(rows, self.validation.pictures(state.validated))
+
+    def _scores(self) -> Row:
+        """What validation gives: PSNR in dB and, where weights are kept by it, NIQE."""
+        network = self.state.validated
+        scores = {"psnr": self.validation.psnr(network)}
+        if self.config.training.keep == "niqe":
+            scores["niqe"] = self.validation.niqe(network)
+        return scores
 
     def _speed(self) -> Row:
         before, before_step = self.logged, self.logged_step
@@ -208,6 +243,17 @@ def train_step(state: TrainState, objective: Objective, batch: Batch, config: Tr
         state.discriminator_optimizer.step(adversarial, objective.discriminator_rate * decayed)
         logged["discriminator"] = adversarial
     state.meter.add(logged, state.step)
+
+
+def warmup_step(state: TrainState, objective: Objective, batch: Batch, config: TrainConfig) -> None:
+    """Move the discriminator alone by one step, at its full rate."""
+    device = batch.x.device
+    random = _random(config.seed, config.training.steps + state.warmup_step, device)
+    with _autocast(config.engine, device):
+        objective.show_inputs(batch, random)
+        adversarial = objective.discriminator_loss()
+    if adversarial is not None and state.discriminator_optimizer:
+        state.discriminator_optimizer.step(adversarial, objective.discriminator_rate)
 
 
 def _autocast(engine: Engine, device: torch.device) -> torch.autocast:

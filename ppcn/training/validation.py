@@ -1,5 +1,6 @@
 """The image pairs on which a training run is judged while it goes on; never trained on."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -13,7 +14,9 @@ from ppcn.dataset.patch_set import PatchSet
 from ppcn.dataset.splits import VALIDATION
 from ppcn.errors import UserError
 from ppcn.networks.devices import choose_device, evaluating, to_tensor
+from ppcn.photos.color import luma
 from ppcn.photos.decode import Photo
+from ppcn.photos.niqe import BLOCK, blocks_in, niqe_of_all
 from ppcn.photos.resize import SCALE, enlarge
 
 Images = NDArray[np.uint8]
@@ -37,6 +40,31 @@ class ValidationPairs:
         target = to_tensor(self.targets, choose_device())
         errors = (self._run(network, self.inputs) - target).square().mean(dim=(1, 2, 3))
         return float((-10 * errors.clamp_min(1e-10).log10()).mean())
+
+    def check_niqe(self) -> None:
+        """Refuse images that have no NIQE.
+
+        Raises:
+            UserError: they hold fewer than two blocks in all.
+        """
+        count, height, width = self.targets.shape[:3]
+        if count * blocks_in(height, width) < 2:
+            raise UserError(
+                f"keep is niqe, which needs two validation images of {BLOCK} px or more; there are "
+                f"{count} of {min(height, width)} px: set keep to best or last"
+            )
+
+    def niqe(self, network: nn.Module) -> float:
+        """NIQE of the clipped outputs, lower is more natural; infinite where they are flat.
+
+        Deviation: BOE-SBG section 4.3 validates by NIQE and does not say on which images. A patch
+        has one block, of which NIQE is not defined; here all outputs' blocks have one together.
+        """
+        images = self._run(network, self.inputs).permute(0, 2, 3, 1).double().cpu().numpy()
+        try:
+            return niqe_of_all(luma(image) for image in images)
+        except ValueError:
+            return math.inf
 
     def pictures(self, network: nn.Module, most: int = 6) -> Photo:
         """Inputs, outputs and targets of some pairs beside each other, one pair per row."""

@@ -145,12 +145,14 @@ def test_the_tables_are_made_on_demand(project: Project) -> None:
     for group, kept in ROWS.items():
         for row in set(values["tables"][group]) - set(kept):
             del values["tables"][group][row]
+    values["tables"]["repeat"] = {"rows": ["ppcn_student"], "seeds": [15]}
     try:
         with path.open("w") as file:
             yaml.dump(values, file)
         output = project.do("dvc", "repro", "-R", "tables")
         rows = {stage.split("@")[1] for stage in project.stages_run(output) if "@" in stage}
-        assert rows == {row for rows in ROWS.values() for row in rows} | {"enhancement", "sr"}
+        expected = {row for rows in ROWS.values() for row in rows} | {"enhancement", "sr"}
+        assert rows == expected | {"ppcn_student-15"}
         table = project.metrics("tables/enhancement.json")
         assert table["protocol"] == "pirm2018"
         assert list(table["rows"]) == ["do_nothing", *ROWS["enhancement"], *ROWS["distilled"]]
@@ -164,6 +166,12 @@ def test_the_tables_are_made_on_demand(project: Project) -> None:
         assert "| 22.98 | 0.9235 | 6.00 | 1148 |" in page
         assert "Ablation of the boe loss" in page
         assert "28.42/0.8104" in (project.folder / "metrics/tables/sr.md").read_text()
+        repeated = table["rows"]["ppcn_student"]
+        assert repeated["seeds"] == [14, 15]
+        assert repeated["spread"]["psnr"] > 0
+        assert "rank" in repeated
+        _, facts = load_weights(project.folder / f"{MODELS}/ppcn_student/15.safetensors")
+        assert facts["seed"] == 15
         silent = load_weights(project.folder / f"{MODELS}/mux_normal_without_noise.safetensors")
         assert float(silent[0].noise_deviation) == 0
         assert "up to date" in project.do("dvc", "repro", "-R", "tables")

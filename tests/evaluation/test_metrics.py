@@ -16,6 +16,7 @@ from ppcn.evaluation.protocols import (
     score_sr,
 )
 from ppcn.photos.decode import read_photo
+from ppcn.photos.niqe import niqe_of_all
 
 
 @pytest.fixture
@@ -163,6 +164,21 @@ def test_niqe_worsens_with_blur_and_noise_and_refuses_tiny_pictures(scene: np.nd
     assert niqe(y) < niqe(noisy) - 0.5
     with pytest.raises(ValueError, match="two blocks"):
         niqe(y[:96, :191])
+
+
+def test_pictures_have_one_niqe_together(scene: np.ndarray) -> None:
+    """Far from its borders a picture's blocks do not know whether they were cut apart."""
+    y = luma(scene[:384, :384] / 255)
+    halves = niqe_of_all([y[:192], y[192:]])
+    assert halves == pytest.approx(niqe(y), rel=0.1)
+    assert halves == pytest.approx(niqe_of_all([y[192:], y[:50], y[:192]]))
+    one_each = [
+        y[row : row + 100, column : column + 100] for row in (0, 200) for column in (0, 200)
+    ]
+    assert np.isfinite(niqe_of_all(one_each))
+    for too_few in ([], one_each[:1], [y[:95], y[:95]]):
+        with pytest.raises(ValueError, match="two blocks"):
+            niqe_of_all(too_few)
 
 
 def test_pirm_scores_are_those_of_the_challenges_table() -> None:

@@ -48,6 +48,9 @@ def test_unknown_key_is_refused_with_the_nearest_name(file: Path, key: str, near
         ("phones.iphone.jpeg_quality", 101),
         ("features.source", "ftp"),
         ("teacher.steps", 0),
+        ("teacher.discriminator_warmup", -1),
+        ("baseline.keep", "first"),
+        ("loss.kd_output_weight", -1),
         ("sr.train_crop", 4000),
         ("loss.tv_weight", float("inf")),
         ("patches.rotations", []),
@@ -117,6 +120,26 @@ def test_two_rows_of_a_table_cannot_share_a_name(file: Path) -> None:
     edit_yaml(file, {"tables.distilled.srcnn": {"recipe": "ppcn", "without": "none"}})
     with pytest.raises(UserError, match="row name 'srcnn' is taken"):
         Params.load(file)
+
+
+@pytest.mark.parametrize(
+    "repeat, sentence",
+    [
+        ({"rows": ["srcn"], "seeds": [15]}, "no row 'srcn'; the nearest is 'srcnn'"),
+        ({"rows": ["srcnn"], "seeds": [15, 14]}, "seeds holds 14, which is `seed`"),
+        ({"rows": ["srcnn"], "seeds": [15, 15]}, "tables.repeat.seeds names one of its entries"),
+        ({"rows": ["srcnn"], "seeds": [-1]}, "tables.repeat.seeds"),
+    ],
+)
+def test_rows_are_repeated_with_other_seeds(
+    file: Path, repeat: dict[str, object], sentence: str
+) -> None:
+    edit_yaml(file, {"tables.repeat": repeat})
+    with pytest.raises(UserError, match=sentence):
+        Params.load(file)
+    edit_yaml(file, {"tables.repeat": {"rows": ["srcnn"], "seeds": [15, 16]}})
+    tables = Params.load(file).tables
+    assert (tables.seeds_of("srcnn", 14), tables.seeds_of("johnson", 14)) == ([14, 15, 16], [14])
 
 
 def test_a_network_of_the_tables_may_have_its_own_learning_rate(params: Params) -> None:

@@ -555,6 +555,10 @@ BASELINE = ("baseline", "--phone=iphone")
         ((*BASELINE, "--network=ppcn_student", "--without=kd", "--teacher=t"), "leave out"),
         ((*BASELINE, "--network=srcnn", "--without=noise"), "srcnn has none"),
         ((*BASELINE, "--network=srcnn", "--without=l1"), "the recipe has no such term"),
+        (BASELINE, "nothing to train; name a --network, or a --row of tables"),
+        ((*BASELINE, "--row=mux_norma"), "no such row; the nearest is 'mux_normal'"),
+        ((*BASELINE, "--row=srcnn", "--recipe=boe"), "a row has a network, recipe and teacher"),
+        ((*BASELINE, "--row=ppcn_student", "--seed=3"), "ppcn_teacher.safetensors: no such file"),
         (("baseline-sr", "--network=vsdr"), "no key of tables.sr; the nearest is 'vdsr'"),
         (("benchmark", "--size=big"), "give WIDTHxHEIGHT in px"),
         (

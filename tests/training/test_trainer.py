@@ -141,6 +141,28 @@ def test_the_best_weights_can_be_kept() -> None:
     assert VALIDATION.psnr(network) == pytest.approx(max(scores), abs=1e-4)
 
 
+class _Scored(ValidationPairs):
+    """Whose NIQE is lowest in the middle of a run, and not defined at its end."""
+
+    def niqe(self, network: nn.Module) -> float:
+        self.__dict__.setdefault("asked", []).append(network.conv1.weight.detach().clone())
+        return [5.0, 3.0, 4.0, math.inf][len(self.__dict__["asked"]) - 1]
+
+
+def test_the_most_natural_weights_can_be_kept() -> None:
+    settings = TRAINING.model_copy(update={"keep": "niqe", "steps": 8, "log_every": 2})
+    validation = _Scored(VALIDATION.inputs, VALIDATION.targets)
+    torch.manual_seed(0)
+    network = Student(initial_deviation=0.1)
+    config = TrainConfig(settings, Engine(precision="float32", compile=False), 0)
+    batches = Batches(_Warmer(), 0)
+    result = train(network, _Absolute(), batches, validation, config, lambda *figures: None)
+    assert [row["niqe"] for row in result.rows] == [5, 3, 4, math.inf]
+    assert result.kept == result.rows[1]
+    assert torch.equal(network.conv1.weight, validation.__dict__["asked"][1])
+    assert "niqe" not in _run(settings=SHORT)[1].rows[0]
+
+
 def test_a_loss_that_is_not_a_number_stops_with_its_name_and_its_batch(tmp_path: Path) -> None:
     class Broken(_Absolute):
         def terms(self, network, batch, step, random):
@@ -204,13 +226,96 @@ class _Adversarial(_Absolute):
         return self.discriminator(self.fake).mean() - self.discriminator(self.real).mean()
 
 
+class _Prepared(_Adversarial):
+    """Which is shown what the network reads before the first step."""
+
+    def show_inputs(self, batch, random):
+        self.fake, self.real = batch.x, batch.y
+
+    def discriminator_loss(self):
+        loss, self.fake = super().discriminator_loss(), None
+        return loss
+
+
+def _with_warm_up(
+    warmup: int, folder: Path | None = None, stop: int = -1, seed: int = 0
+) -> tuple[nn.Module, nn.Module, list[tuple[int, int]]]:
+    """Network and discriminator after three steps, and what was reported."""
+    reports = []
+
+    def report(done: int, total: int, figures: Any) -> None:
+        reports.append((done, total))
+        if done == stop:
+            raise _InterruptedError
+
+    torch.manual_seed(0)
+    network, objective, batches = Student(0.1), _Prepared(), Batches(_Warmer(), seed)
+    config = TrainConfig(SHORT, Engine(precision="float32", compile=False), seed, warmup)
+    directory = RunDirectory(folder, {}) if folder else None
+    train(network, objective, batches, VALIDATION, config, report, directory)
+    return network, objective.discriminator, reports
+
+
+def _weights(module: nn.Module) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+
+def test_a_discriminator_can_be_trained_beforehand_and_alone() -> None:
+    network, fresh, reports = _with_warm_up(0)
+    assert reports == [(1, 3), (2, 3), (3, 3)]
+    same, prepared, reports = _with_warm_up(4)
+    assert reports == [(done, 7) for done in range(1, 8)]
+    assert torch.equal(_weights(same), _weights(network))
+    assert torch.equal(_weights(fresh), _weights(_Prepared().discriminator))
+    discriminator = _Prepared().discriminator
+    moments = torch.optim.Adam(discriminator.parameters(), lr=1e-3)
+    for step in range(SHORT.steps, SHORT.steps + 4):
+        batch = Batches(_Warmer(), 0).at(step)
+        moments.zero_grad()
+        (discriminator(batch.x).mean() - discriminator(batch.y).mean()).backward()
+        moments.step()
+    assert torch.allclose(_weights(prepared), _weights(discriminator), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("stop", [2, 5])
+def test_an_interrupted_warm_up_goes_on(
+    stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0)
+    expected = _with_warm_up(4)
+    with pytest.raises(_InterruptedError):
+        _with_warm_up(4, tmp_path, stop)
+    again = _with_warm_up(4, tmp_path)
+    assert again[2][0] == (stop + 1, 7)
+    for module, other in zip(again[:2], expected[:2], strict=True):
+        assert torch.equal(_weights(module), _weights(other))
+
+
+def test_without_a_discriminator_there_is_nothing_to_warm_up(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config = TrainConfig(SHORT, Engine(precision="float32", compile=False), 0, 5)
+    batches, totals = Batches(_Warmer(), 0), set()
+    train(
+        Student(), _Absolute(), batches, VALIDATION, config, lambda done, n, figures: totals.add(n)
+    )
+    assert totals == {3}
+    assert caplog.messages == ["nothing to warm up: the loss has no discriminator"]
+
+
 EVERYTHING = TRAINING.model_copy(update={"average": 0.9, "keep": "best", "steps": 60})
 
 
-@pytest.mark.parametrize("stops", [[1], [14, 15, 16], [20], [37, 59]])
+@pytest.mark.parametrize(
+    "stops, keep",
+    [([1], "best"), ([14, 15, 16], "best"), ([20], "best"), ([37, 59], "best"), ([45], "niqe")],
+)
 def test_an_interrupted_run_ends_as_if_nothing_had_happened(
-    stops: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stops: list[int], keep: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    settings = EVERYTHING.model_copy(update={"keep": keep})
+    # Of images this small NIQE is not defined; any score that follows from weights will do.
+    monkeypatch.setattr(ValidationPairs, "niqe", lambda _, network: -VALIDATION.psnr(network))
     monkeypatch.setattr(trainer, "SECONDS_BETWEEN_CHECKPOINTS", 0)
 
     def attempt(folder: Path | None, stop: int | None) -> tuple[dict[str, Any], TrainResult]:
@@ -220,8 +325,8 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(
 
         torch.manual_seed(0)
         network = MuxNormal(noise_deviation=0.1)
-        directory = RunDirectory(folder, {"training": EVERYTHING.model_dump()}) if folder else None
-        result = _train(network, EVERYTHING, 0, _Adversarial(), directory, report)
+        directory = RunDirectory(folder, {"training": settings.model_dump()}) if folder else None
+        result = _train(network, settings, 0, _Adversarial(), directory, report)
         return network.state_dict(), result
 
     expected, result = attempt(None, None)

@@ -1,5 +1,6 @@
 """NIQE: how natural a picture looks, without a reference (Mittal et al. 2013)."""
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -32,13 +33,24 @@ def niqe(luma: NDArray[np.number]) -> float:
     Raises:
         ValueError: the picture is smaller, or flat.
     """
-    rows, columns = (n // BLOCK for n in luma.shape)
-    if rows * columns < 2:
+    return niqe_of_all([luma])
+
+
+def niqe_of_all(lumas: Iterable[NDArray[np.number]]) -> float:
+    """One NIQE of the blocks of several pictures, as if they were one picture without seams.
+
+    Patches of one block each, of which none has a NIQE of its own, have one together.
+
+    Args:
+        lumas: as of `niqe`, each (H, W) of its own; at least two blocks in all.
+
+    Raises:
+        ValueError: there are fewer blocks, or fewer that are not flat.
+    """
+    parts = [_features_of_blocks(luma) for luma in lumas if blocks_in(*luma.shape)]
+    if sum(map(len, parts)) < 2:
         raise ValueError(f"NIQE needs at least two blocks of {BLOCK}x{BLOCK} px")
-    image = np.rint(np.asarray(luma, np.float64))[: rows * BLOCK, : columns * BLOCK]
-    fine = _features(image, BLOCK)
-    coarse = _features(imresize(image / 255, 0.5) * 255, BLOCK // 2)
-    features = np.concatenate((fine, coarse), axis=1)
+    features = np.concatenate(parts)
     varied = features[~np.isnan(features).any(axis=1)]
     if len(varied) < 2:
         raise ValueError("NIQE needs at least two blocks that are not flat")
@@ -48,6 +60,20 @@ def niqe(luma: NDArray[np.number]) -> float:
     difference = pristine_mean - mean
     inverse = np.linalg.pinv((pristine_covariance + covariance) / 2)
     return float(np.sqrt(difference @ inverse @ difference))
+
+
+def blocks_in(height: int, width: int) -> int:
+    """Number of NIQE's blocks in a picture of this size, px."""
+    return height // BLOCK * (width // BLOCK)
+
+
+def _features_of_blocks(luma: NDArray[np.number]) -> Floats:
+    """(blocks, 36): the features of both scales."""
+    height, width = (n // BLOCK * BLOCK for n in luma.shape)
+    image = np.rint(np.asarray(luma, np.float64))[:height, :width]
+    fine = _features(image, BLOCK)
+    coarse = _features(imresize(image / 255, 0.5) * 255, BLOCK // 2)
+    return np.concatenate((fine, coarse), axis=1)
 
 
 @cache
