@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import cv2
 import psutil
@@ -19,6 +19,22 @@ CGROUP_MEMORY = (
     ("memory.max", "memory.current", "inactive_file"),
     ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
 )
+
+
+class OnDevice(Protocol):
+    """A tensor, of which only the device counts here."""
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether it lies on a GPU."""
+
+
+def prefers_few_operators(x: OnDevice) -> bool:
+    """Whether starting an operator costs more than what it computes, as in training on a GPU.
+
+    What is then computed by fewer operators agrees with the rest up to rounding.
+    """
+    return x.is_cuda
 
 
 def run_on_one_thread(function: Callable[[Task], Result], task: Task) -> Result:

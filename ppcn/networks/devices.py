@@ -2,9 +2,10 @@
 
 import logging
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import psutil
@@ -17,6 +18,7 @@ from ppcn.machine import free_memory
 
 Network = TypeVar("Network", bound=nn.Module)
 Output = TypeVar("Output")
+P = ParamSpec("P")
 
 WHITE = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 """Largest value of a channel of whole numbers; floating-point channels end at 1."""
@@ -27,11 +29,12 @@ logger = logging.getLogger(__name__)
 def choose_device() -> torch.device:
     """The GPU where there is one, else the CPU; of several GPUs, this process's own.
 
-    A GPU is told to compute in float32, not in TF32, and the same thing every time.
+    A GPU is told to compute in float32, not in TF32, and the same thing every time; training
+    allows TF32 for as long as a step takes (`tf32`).
     """
     if not torch.cuda.is_available():
         return torch.device("cpu")
-    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.deterministic = True
     number = int(os.environ.get("LOCAL_RANK", "0"))
     if number >= torch.cuda.device_count():
@@ -46,27 +49,72 @@ def place(network: Network) -> Network:
     return network.to(choose_device()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def compile_in_place(network: nn.Module) -> None:
-    """Let torch compile what a network computes; without a working compiler it stays as it is."""
+def has_tf32() -> bool:
+    """Whether this process's GPU, if there is one, multiplies in TF32."""
+    return torch.cuda.is_available() and torch.cuda.get_device_capability()[0] >= 8
+
+
+@contextmanager
+def tf32(allowed: bool) -> Iterator[None]:
+    """Allow matrix products and convolutions in TF32 on a GPU that has it, or none."""
+    cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = cudnn.allow_tf32, products.allow_tf32
+    cudnn.allow_tf32 = products.allow_tf32 = allowed and has_tf32()
+    try:
+        yield
+    finally:
+        cudnn.allow_tf32, products.allow_tf32 = before
+
+
+def hold_weights(network: nn.Module, dtype: torch.dtype) -> None:
+    """Hold the convolutions of a frozen network as autocast would make them anew in every step."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            layer.to(dtype)
+
+
+def compile_in_place(network: nn.Module, graphs: bool = False) -> None:
+    """Let torch compile what a network computes; without a working compiler it stays as it is.
+
+    In evaluation mode it computes as before.
+
+    Args:
+        network: its `enhance` and `forward` are replaced.
+        graphs: as CUDA graphs, on a GPU.
+    """
     for name in ("enhance", "forward"):
         if plain := getattr(network, name, None):
-            setattr(network, name, _compiled(plain))
+            setattr(network, name, _in_training(network, plain, compiled(plain, graphs)))
 
 
-def _compiled(plain: Callable[[Tensor], Output]) -> Callable[[Tensor], Output]:
-    """The compiled function, or from the first failure on the plain one."""
-    chosen = torch.compile(plain)
-
+def _in_training(
+    network: nn.Module, plain: Callable[[Tensor], Output], trained: Callable[[Tensor], Output]
+) -> Callable[[Tensor], Output]:
     def run(x: Tensor) -> Output:
+        return trained(x) if network.training else plain(x)
+
+    return run
+
+
+def compiled(plain: Callable[P, Output], graphs: bool = False) -> Callable[P, Output]:
+    """The compiled function, or from the first failure on the plain one."""
+    # What losses keep in a cache is a constant, so that tracing it does no harm.
+    warnings.filterwarnings("ignore", "Dynamo detected a call to a `functools.lru_cache`")
+    by_graphs = graphs and torch.cuda.is_available()
+    chosen: Callable[P, Output] = torch.compile(
+        plain, mode="reduce-overhead" if by_graphs else None
+    )
+
+    def run(*arguments: P.args, **options: P.kwargs) -> Output:
         nonlocal chosen
         try:
-            return chosen(x)
+            return chosen(*arguments, **options)
         except torch._dynamo.exc.TorchDynamoException as error:
             if chosen is plain:
                 raise
             logger.warning("not compiled (%s)", str(error).strip().splitlines()[0])
             chosen = plain
-            return plain(x)
+            return plain(*arguments, **options)
 
     return run
 

@@ -5,6 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ppcn import machine
 from ppcn.networks.layers import InstanceNorm, gray, initialise
 
 Kind = Literal["ppcn", "dped"]
@@ -44,13 +45,13 @@ class Discriminator(nn.Module):
         """Logits (N,) that RGB (N, 3, size, size) in [0, 1] came from the camera."""
         x = gray(x)
         for conv, norm in zip(self.convs, self.norms, strict=True):
-            x = norm(F.leaky_relu(conv(_pad_same(x, conv)), 0.2))
+            x = norm(F.leaky_relu(_conv_same(x, conv), 0.2))
         x = F.leaky_relu(self.hidden(x.flatten(1)), 0.2)
         return self.logit(x).squeeze(1)
 
 
-def _pad_same(x: Tensor, conv: nn.Module) -> Tensor:
-    """Pad as TensorFlow's SAME: output ceil(input / stride), the extra row at the bottom."""
+def _conv_same(x: Tensor, conv: nn.Module) -> Tensor:
+    """Convolve as TensorFlow's SAME: output ceil(input / stride), the extra row at the bottom."""
     assert isinstance(conv, nn.Conv2d)
     pads: list[int] = []
     for size, kernel, stride in zip(
@@ -58,4 +59,7 @@ def _pad_same(x: Tensor, conv: nn.Module) -> Tensor:
     ):
         total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
         pads += [total // 2, total - total // 2]
-    return F.pad(x, pads)
+    left, right, top, bottom = pads
+    if machine.prefers_few_operators(x) and (left, top) == (right, bottom):
+        return F.conv2d(x, conv.weight, conv.bias, conv.stride, (top, left))
+    return conv(F.pad(x, pads))

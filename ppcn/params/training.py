@@ -25,8 +25,8 @@ NetworkName = Literal[
 class Engine(Group):
     """`engine`: how training computes."""
 
-    precision: Literal["float32", "bfloat16"]
-    compile: bool
+    precision: Literal["float32", "tf32", "bfloat16"]
+    compile: Literal["none", "network", "step"]
 
 
 class Training(Group):

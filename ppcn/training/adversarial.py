@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ppcn import losses
+from ppcn import losses, machine
 from ppcn.networks.devices import place
 from ppcn.networks.discriminators import Discriminator
 from ppcn.params import Formula
@@ -68,7 +68,14 @@ class Adversary:
         self._shown = None
         self.discriminator.requires_grad_(True)
         if self._formula == "paper":
-            loss = losses.discrimination(self.discriminator(real), self.discriminator(shown))
+            loss = losses.discrimination(*self._logits(real, shown))
         else:
             loss = losses.swapped_discrimination(self.discriminator(shown), is_real)
         return distributed.count() * loss
+
+    def _logits(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
+        """Of both kinds of images: in one pass where that starts fewer operators."""
+        if machine.prefers_few_operators(real):
+            first, second = self.discriminator(torch.cat((real, fake))).split(len(real))
+            return first, second
+        return self.discriminator(real), self.discriminator(fake)

@@ -18,5 +18,4 @@ def update_ema(average: nn.Module, network: nn.Module, decay: float, step: int) 
         step: number of the step, from 0.
     """
     so_far = min(decay, (1 + step) / (STEPS_BEFORE_AVERAGING + step))
-    for mean, new in zip(average.parameters(), network.parameters(), strict=True):
-        mean.lerp_(new, 1 - so_far)
+    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - so_far)

@@ -16,21 +16,25 @@ class _Group:
 
     Attributes:
         names: of the terms.
-        total: their sums over the steps, (terms,) float64.
-        steps: number of steps.
-        first_bad: for each term the first step at which it was not finite, else infinity.
+        steps: their numbers.
+        values: the terms of each step, (terms,).
     """
 
     names: tuple[str, ...]
-    total: Tensor
-    steps: int
-    first_bad: Tensor
+    steps: list[int]
+    values: list[Tensor]
+
+    def rows(self) -> list[list[float]]:
+        """The terms of each step, fetched at once."""
+        rows: list[list[float]] = torch.stack(self.values).tolist()
+        return rows
 
 
 class LossMeter:
     """Means of loss terms since the last row, and the step at which one stopped being finite.
 
-    Everything stays where it is computed until it is asked for, so that no step waits.
+    Everything stays where it is computed until it is asked for, so that no step waits; a step
+    costs one operator.
     """
 
     def __init__(self) -> None:
@@ -40,34 +44,30 @@ class LossMeter:
     def add(self, terms: dict[str, Tensor], step: int) -> None:
         """Take in the terms of one step."""
         names = tuple(terms)
-        values = torch.stack([value.detach().double() for value in terms.values()])
-        if names not in self._groups:
-            bad = torch.full_like(values, math.inf)
-            self._groups[names] = _Group(names, torch.zeros_like(values), 0, bad)
-        group = self._groups[names]
-        is_known = values.isfinite() | group.first_bad.isfinite()
-        group.first_bad = torch.where(is_known, group.first_bad, float(step))
-        group.total = group.total + values
-        group.steps += 1
+        group = self._groups.setdefault(names, _Group(names, [], []))
+        group.steps.append(step)
+        group.values.append(torch.stack([value.detach() for value in terms.values()]))
 
     def means(self) -> dict[str, float]:
         """Mean of each term over steps and processes."""
         sum_of: dict[str, float] = {}
         steps: dict[str, int] = {}
         for group in self._groups.values():
-            values = distributed.average(group.total.clone()).tolist()
-            for name, value in zip(group.names, values, strict=True):
-                sum_of[name] = sum_of.get(name, 0.0) + value
-                steps[name] = steps.get(name, 0) + group.steps
+            own = [sum(column) for column in zip(*group.rows(), strict=True)]
+            totals = torch.tensor(own, dtype=torch.float64, device=group.values[0].device)
+            for name, total in zip(group.names, distributed.average(totals).tolist(), strict=True):
+                sum_of[name] = sum_of.get(name, 0.0) + total
+                steps[name] = steps.get(name, 0) + len(group.steps)
         return {name: sum_of[name] / steps[name] for name in sum_of}
 
     def first_bad(self) -> tuple[int, str] | None:
         """The first step of this process with a term that is not finite, and the term."""
         bad = [
-            (int(step), name == "loss", name)
+            (step, name == "loss", name)
             for group in self._groups.values()
-            for name, step in zip(group.names, group.first_bad.tolist(), strict=True)
-            if math.isfinite(step)
+            for step, row in zip(group.steps, group.rows(), strict=True)
+            for name, value in zip(group.names, row, strict=True)
+            if not math.isfinite(value)
         ]
         return (min(bad)[0], min(bad)[2]) if bad else None
 
@@ -80,9 +80,8 @@ class LossMeter:
         tensors = {}
         facts: list[dict[str, Any]] = []
         for number, group in enumerate(self._groups.values()):
-            tensors[f"{number}.total"] = group.total
-            tensors[f"{number}.first_bad"] = group.first_bad
-            facts.append({"names": list(group.names), "steps": group.steps})
+            tensors[f"{number}.values"] = torch.stack(group.values)
+            facts.append({"names": list(group.names), "steps": list(group.steps)})
         return tensors, facts
 
     def load(
@@ -91,5 +90,5 @@ class LossMeter:
         """Take up what `save` gave."""
         for number, fact in enumerate(facts):
             names = tuple(fact["names"])
-            total, bad = (tensors[f"{number}.{part}"].to(device) for part in ("total", "first_bad"))
-            self._groups[names] = _Group(names, total, fact["steps"], bad)
+            values = list(tensors[f"{number}.values"].to(device).unbind())
+            self._groups[names] = _Group(names, fact["steps"], values)

@@ -5,8 +5,8 @@ name and weight in `ppcn.params.losses`, and its row here.
 """
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import torch
@@ -14,12 +14,20 @@ from torch import Tensor, nn
 
 from ppcn import losses
 from ppcn.errors import UserError
-from ppcn.networks.devices import choose_device, free_bytes, place
+from ppcn.networks.devices import (
+    choose_device,
+    compile_in_place,
+    compiled,
+    free_bytes,
+    hold_weights,
+    place,
+    tf32,
+)
 from ppcn.networks.discriminators import Discriminator
 from ppcn.networks.layers import Enhanced, EnhancementNetwork
 from ppcn.networks.ppcn import Teacher
-from ppcn.networks.vgg import VGG19
-from ppcn.params import Loss, Recipe, SRLoss, TermName
+from ppcn.networks.vgg import VGG19, State
+from ppcn.params import Engine, Loss, Recipe, SRLoss, TermName
 from ppcn.training.adversarial import Adversary
 from ppcn.training.batches import Batch
 from ppcn.training.vgg_cache import TargetFeatures
@@ -44,6 +52,9 @@ class Objective(Protocol):
     @property
     def discriminator_rate(self) -> float:
         """Its learning rate, before decay."""
+
+    def prepare(self, engine: Engine) -> None:
+        """Get ready for how training computes."""
 
     def terms(self, network: nn.Module, batch: Batch, step: int, random: torch.Generator) -> Terms:
         """Loss terms of a batch, each to be multiplied by its weight."""
@@ -79,7 +90,7 @@ class Evidence:
     adversary: Adversary | None
     recipe: Recipe
     loss: Loss
-    random: torch.Generator
+    random: torch.Generator | None
 
 
 @dataclass(frozen=True)
@@ -103,7 +114,7 @@ class Term:
 
 
 def _texture(e: Evidence) -> Tensor:
-    assert e.adversary is not None
+    assert e.adversary is not None and e.random is not None
     return e.adversary.texture(e.image, e.target, e.random)
 
 
@@ -162,6 +173,26 @@ TERMS = (
     Term("kd_output", _kd_output, weights=("kd_output_weight",), needs="teacher"),
 )
 """The enhancement terms, in the order of the log's columns."""
+
+
+def _value(term: Term, evidence: Evidence) -> Tensor:
+    """A term, in float32 but for what a network computes."""
+    if term.needs == "discriminator":
+        return term.compute(evidence)
+    with tf32(False):
+        return term.compute(evidence)
+
+
+def _values(terms: tuple[Term, ...], evidence: Evidence) -> Terms:
+    """What is compiled: terms that draw nothing."""
+    return {term.name: term.compute(evidence) for term in terms}
+
+
+def _draws(term: Term, evidence: Evidence) -> bool:
+    """Whether a term draws something at random, or changes what it is given."""
+    maps = [target for _, target in evidence.features.values()]
+    many = any(features[0, 0].numel() > losses.MAX_POSITIONS for features in maps)
+    return term.needs == "discriminator" or (term.needs == "features" and many)
 
 
 def weights_of(recipe: Recipe, loss: Loss, distils: bool) -> dict[str, float]:
@@ -223,14 +254,36 @@ class EnhancementObjective:
         self._terms = [term for term in TERMS if self.weights[term.name]]
         layers = {term.layer(recipe) for term in self._terms if term.layer}
         self.vgg = place(vgg)
+        self._image_features: Callable[[Tensor, Collection[str]], State] = self.vgg
+        self._compiled: Callable[[tuple[Term, ...], Evidence], Terms] | None = None
         room = free_bytes(choose_device()) // SHARE_FOR_FEATURES
         self.target_features = TargetFeatures(self.vgg, layers, room, targets)
         self.teacher = place(teacher).eval().requires_grad_(False) if teacher else None
+        self._imitated = self.teacher.enhance if self.teacher else None
         self.adversary: Adversary | None = None
         if any(term.needs == "discriminator" for term in self._terms):
             discriminator = Discriminator(size, recipe.discriminator)
             self.adversary = Adversary(discriminator, loss.adversarial)
         self.discriminator_rate = loss.discriminator_rate
+
+    def prepare(self, engine: Engine) -> None:
+        """Hold frozen weights in bfloat16, or compile all that is fixed in a step.
+
+        What is drawn at random, the kept features of targets, and what is kept for the
+        discriminator's own step stay outside of compiled functions.
+        """
+        if engine.precision == "bfloat16":
+            for network in (self.vgg, self.teacher):
+                if network:
+                    hold_weights(network, torch.bfloat16)
+        if engine.compile != "step":
+            return
+        if self.discriminator:
+            compile_in_place(self.discriminator, graphs=True)
+        if self._imitated:
+            self._imitated = compiled(self._imitated, graphs=True)
+        self._image_features = compiled(self.vgg.forward, graphs=True)
+        self._compiled = compiled(_values, graphs=True)
 
     @property
     def discriminator(self) -> Discriminator | None:
@@ -243,10 +296,11 @@ class EnhancementObjective:
         output = network.enhance(batch.x)
         terms = self._of_step(step)
         taught = self._taught(batch.x, terms)
+        image = output.image.to(torch.promote_types(output.image.dtype, torch.float32))
         evidence = Evidence(
-            output.image,
+            image,
             batch.y,
-            self._features(output.image, batch, terms),
+            self._features(image, batch, terms),
             (output.taps, taught.taps if taught else ()),
             taught.image if taught else None,
             self.adversary,
@@ -257,7 +311,17 @@ class EnhancementObjective:
         # Gradients add up in the order in which terms were computed: those of VGG come first.
         first = [term for term in terms if term.needs == "features"]
         others = [term for term in terms if term.needs != "features"]
-        return {term.name: term.compute(evidence) for term in (*first, *others)}
+        return self._values((*first, *others), evidence)
+
+    def _values(self, terms: tuple[Term, ...], evidence: Evidence) -> Terms:
+        """The terms by name; the compiled function sees neither discriminator nor generator."""
+        if not self._compiled:
+            return {term.name: _value(term, evidence) for term in terms}
+        own = [term for term in terms if _draws(term, evidence)]
+        fixed = tuple(term for term in terms if term not in own)
+        with tf32(False):
+            values = self._compiled(fixed, replace(evidence, adversary=None, random=None))
+        return values | {term.name: _value(term, evidence) for term in own}
 
     def _of_step(self, step: int) -> list[Term]:
         """The terms that count in a step."""
@@ -274,15 +338,15 @@ class EnhancementObjective:
         if not layers:
             return {}
         target = self.target_features(batch.y, batch.keys)
-        features = self.vgg(image, layers)
+        features = self._image_features(image, layers)
         return {layer: (features[layer], target[layer]) for layer in layers}
 
     @torch.no_grad()
     def _taught(self, x: Tensor, terms: list[Term]) -> Enhanced | None:
         """What the teacher makes of a batch, where a term compares with it."""
-        if self.teacher is None or all(term.needs != "teacher" for term in terms):
+        if self._imitated is None or all(term.needs != "teacher" for term in terms):
             return None
-        return self.teacher.enhance(x)
+        return self._imitated(x)
 
     def show_inputs(self, batch: Batch, random: torch.Generator) -> None:
         """Show the discriminator the phone's photos beside the better camera's (DPED 3.1.2)."""
@@ -304,14 +368,24 @@ class SRObjective:
         self.weights = _not_all_zero(
             {"mae": loss.mae_weight, "ssim": loss.ssim_weight, "mse": loss.mse_weight}
         )
+        self._compute = self._values
+
+    def prepare(self, engine: Engine) -> None:
+        """Compile the terms where a step is to be compiled."""
+        if engine.compile == "step":
+            self._compute = compiled(self._values, graphs=True)
 
     def terms(self, network: nn.Module, batch: Batch, step: int, random: torch.Generator) -> Terms:
         """MAE on 0..255, 1 - SSIM and MSE on 0..1, for the network's input and sharp photos."""
         output = network(batch.x)
+        with tf32(False):
+            return self._compute(output, batch.y)
+
+    def _values(self, output: Tensor, target: Tensor) -> Terms:
         terms = {
-            "mae": lambda: 255 * losses.absolute(output, batch.y),
-            "ssim": lambda: losses.structural(output, batch.y),
-            "mse": lambda: losses.squared(output, batch.y),
+            "mae": lambda: 255 * losses.absolute(output, target),
+            "ssim": lambda: losses.structural(output, target),
+            "mse": lambda: losses.squared(output, target),
         }
         return {name: term() for name, term in terms.items() if self.weights[name]}
 

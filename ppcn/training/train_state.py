@@ -4,6 +4,7 @@ import copy
 import math
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ppcn.params import Training
@@ -49,10 +50,14 @@ class TrainState:
         if self._ema:
             update_ema(self._ema, self.network, self._training.average, self.step)
 
+    @torch.no_grad()
     def is_finite(self) -> bool:
         """Whether all weights are finite numbers."""
-        modules = self._modules().values()
-        return all(bool(p.isfinite().all()) for m in modules for p in m.parameters())
+        parameters: list[Tensor] = [
+            p for module in self._modules().values() for p in module.parameters()
+        ]
+        largest = torch._foreach_norm(parameters, math.inf)
+        return bool(torch.stack(largest).isfinite().all())
 
     def add(self, row: Row) -> None:
         """Note a row of the log, and the weights if they are the best so far."""

@@ -14,12 +14,19 @@ from torch import nn
 
 from ppcn import losses
 from ppcn.errors import UserError
-from ppcn.networks.devices import choose_device, compile_in_place, place, used_megabytes
+from ppcn.networks.devices import (
+    choose_device,
+    compile_in_place,
+    has_tf32,
+    place,
+    tf32,
+    used_megabytes,
+)
 from ppcn.params import Engine, Training
 from ppcn.training import distributed
 from ppcn.training.batches import Batch, Batches
 from ppcn.training.checkpoint import RunDirectory
-from ppcn.training.objective import Objective
+from ppcn.training.objective import Objective, Terms
 from ppcn.training.train_state import Row, TrainState
 from ppcn.training.validation import ValidationPairs
 
@@ -114,11 +121,17 @@ class _Loop:
         self.writes = bool(directory) and distributed.rank() == 0
         self.device = choose_device()
         self.state = TrainState(place(network), objective.discriminator, config.training)
-        if config.engine.compile:
-            compile_in_place(self.state.network)
+        self._prepare(config.engine)
         self.speeds: list[Row] = []
         self.saved = self.logged = time.monotonic()
         self.logged_step = 0
+
+    def _prepare(self, engine: Engine) -> None:
+        if engine.precision == "tf32" and not has_tf32():
+            logger.warning("engine.precision tf32: float32 here, where no GPU has TF32")
+        if engine.compile != "none":
+            compile_in_place(self.state.network, graphs=engine.compile == "step")
+        self.objective.prepare(engine)
 
     def go_on(self) -> None:
         """Take up where an earlier attempt was interrupted, if there is a checkpoint."""
@@ -228,6 +241,15 @@ class _Loop:
 def train_step(state: TrainState, objective: Objective, batch: Batch, config: TrainConfig) -> None:
     """Move the network, and then the discriminator, by one step, and note the terms."""
     device = batch.x.device
+    if device.type == "cuda" and config.engine.compile == "step":
+        torch.compiler.cudagraph_mark_step_begin()
+    with tf32(config.engine.precision == "tf32"):
+        logged = _move(state, objective, batch, config)
+    state.meter.add(logged, state.step)
+
+
+def _move(state: TrainState, objective: Objective, batch: Batch, config: TrainConfig) -> Terms:
+    device = batch.x.device
     decayed = decay(config.training, state.step)
     random = _random(config.seed, state.step, device)
     with _autocast(config.engine, device):
@@ -242,7 +264,7 @@ def train_step(state: TrainState, objective: Objective, batch: Batch, config: Tr
     if adversarial is not None and state.discriminator_optimizer:
         state.discriminator_optimizer.step(adversarial, objective.discriminator_rate * decayed)
         logged["discriminator"] = adversarial
-    state.meter.add(logged, state.step)
+    return logged
 
 
 def warmup_step(state: TrainState, objective: Objective, batch: Batch, config: TrainConfig) -> None:

@@ -291,3 +291,30 @@ def test_perceptual_distances_are_those_of_the_papers() -> None:
     assert result == pytest.approx(
         {"sum_squared": 25 / 2, "norm": 5 / 100 / 2, "mean_squared": 25 / 100 / 2}
     )
+
+
+@pytest.mark.parametrize("size", [(40, 32), (100, 100)])
+@pytest.mark.parametrize("name", ["structural", "color paper", "color code"])
+def test_fewer_operators_give_the_same(
+    name: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a GPU computes by matrix products, in float64."""
+    function, *formula = name.split()
+    x, y = torch.rand(2, 2, 3, *size, dtype=torch.float64)
+    x.requires_grad_()
+
+    def value_and_gradient() -> tuple[torch.Tensor, torch.Tensor]:
+        value = getattr(losses, function)(x, y, *formula)
+        return value.detach(), torch.autograd.grad(value, x)[0]
+
+    expected = value_and_gradient()
+    monkeypatch.setattr("ppcn.machine.prefers_few_operators", lambda x: True)
+    for found, wanted in zip(value_and_gradient(), expected, strict=True):
+        assert torch.allclose(found, wanted, rtol=1e-9, atol=1e-12)
+
+
+def test_a_weighted_sum_is_one() -> None:
+    terms = {"a": torch.tensor(0.1, requires_grad=True), "b": torch.tensor(3.0)}
+    total = losses.weighted_sum(terms, {"b": 0.3, "a": 40, "c": 9.0})
+    assert total.detach() == terms["a"].detach() * 40 + terms["b"] * 0.3
+    assert torch.autograd.grad(total, terms["a"])[0] == 40

@@ -12,7 +12,7 @@ from ppcn.networks.layers import Enhanced, EnhancementNetwork
 from ppcn.networks.ppcn import Student, Teacher
 from ppcn.networks.srcnn import SRCNN
 from ppcn.networks.vgg import load_vgg
-from ppcn.params import Params, Recipe, TermName
+from ppcn.params import Engine, Params, Recipe, TermName
 from ppcn.params.losses import Weights
 from ppcn.training.batches import Batch
 from ppcn.training.objective import TERMS, EnhancementObjective, SRObjective
@@ -262,3 +262,70 @@ def test_the_loss_with_kept_features_of_targets_is_the_loss(objective_parts) -> 
         held.append(len(objective.target_features.rows))
     assert held == [2, 3, 3, 4]
     assert not without.target_features.rows
+
+
+def _gradients(objective: EnhancementObjective, x, y) -> dict[str, torch.Tensor]:
+    """Of a student and of the discriminator, and the terms, of one step."""
+    torch.manual_seed(3)
+    student = Student(0.1).to(x.dtype)
+    terms = objective.terms(student, Batch(x, y, (0, 1)), 0, torch.Generator().manual_seed(5))
+    losses.weighted_sum(terms, objective.weights).backward()
+    discriminated = objective.discriminator_loss()
+    discriminated.backward()
+    values = {name: value.detach() for name, value in terms.items()}
+    for network in (student, objective.discriminator):
+        values |= {f"gradient of {n}": p.grad for n, p in network.named_parameters()}
+        network.zero_grad()
+    return values | {"discriminator": discriminated.detach()}
+
+
+def _agree(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        tolerance = 1e-7 * float(value.abs().max())
+        assert torch.allclose(found[name], value, rtol=1e-6, atol=tolerance), name
+
+
+def _in_float64(recipe, loss, vgg, x, y):
+    """An objective and a batch, in which rounding turns no maximum into another."""
+    torch.manual_seed(0)
+    vgg, teacher, size = vgg.double(), Teacher(0.1).double(), x.shape[-1]
+    objective = EnhancementObjective(recipe, loss, vgg, teacher, size, warmup_steps=0)
+    objective.discriminator.double()
+    return objective, x.double(), y.double()
+
+
+@pytest.mark.parametrize("formula", ["paper", "code"])
+def test_fewer_operators_give_the_same_step(
+    objective_parts, formula: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a GPU computes: norms, discriminator and blurs in fewer operators."""
+    recipe, loss, vgg, x, y, _ = objective_parts
+    loss = loss.model_copy(update={"adversarial": formula})
+    objective, x, y = _in_float64(recipe, loss, vgg, x, y)
+    expected = _gradients(objective, x, y)
+    monkeypatch.setattr("ppcn.machine.prefers_few_operators", lambda x: True)
+    _agree(_gradients(objective, x, y), expected)
+
+
+@pytest.mark.slow
+def test_a_compiled_step_gives_the_same(objective_parts, caplog: pytest.LogCaptureFixture) -> None:
+    """Slow for the C++ compiler: every network and term, forward and back."""
+    recipe, loss, vgg, *_ = objective_parts
+    objective, x, y = _in_float64(recipe, loss, vgg, *torch.rand(2, 2, 3, 32, 32))
+    expected = _gradients(objective, x, y)
+    objective.prepare(Engine(precision="float32", compile="step"))
+    _agree(_gradients(objective, x, y), expected)
+    assert not caplog.messages
+
+
+def test_bfloat16_holds_what_does_not_change(objective_parts) -> None:
+    recipe, loss, vgg, x, y, _ = objective_parts
+    torch.manual_seed(0)
+    objective = EnhancementObjective(recipe, loss, vgg, Teacher(0.1), 100, warmup_steps=0)
+    with torch.autocast("cpu", torch.bfloat16):
+        expected = _gradients(objective, x, y)
+        objective.prepare(Engine(precision="bfloat16", compile="none"))
+        found = _gradients(objective, x, y)
+    assert objective.teacher.conv1.weight.dtype == torch.bfloat16
+    assert all(torch.equal(found[name], value) for name, value in expected.items())

@@ -63,6 +63,9 @@ class _Absolute:
     def __init__(self) -> None:
         self.weights = {"l1": 1.0}
 
+    def prepare(self, engine):
+        pass
+
     def terms(self, network, batch, step, random):
         return {"l1": (network(batch.x) - batch.y).abs().mean()}
 
@@ -83,7 +86,7 @@ def _train(
     directory: RunDirectory | None = None,
     report: Any = lambda *figures: None,
 ) -> TrainResult:
-    config = TrainConfig(settings, Engine(precision="float32", compile=False), seed)
+    config = TrainConfig(settings, Engine(precision="float32", compile="none"), seed)
     batches = Batches(_Warmer(), seed)
     return train(network, objective or _Absolute(), batches, VALIDATION, config, report, directory)
 
@@ -185,7 +188,7 @@ def test_noise_of_a_training_run_follows_its_seed() -> None:
         """Weights after training for a seed, whatever was drawn before."""
         network = copy.deepcopy(first)
         torch.manual_seed(earlier)
-        config = TrainConfig(SHORT, Engine(precision="float32", compile=False), seed)
+        config = TrainConfig(SHORT, Engine(precision="float32", compile="none"), seed)
         batches = Batches(_Warmer(), 0)
         train(network, _Absolute(), batches, VALIDATION, config, lambda *figures: None)
         return torch.cat([p.detach().flatten() for p in network.parameters()])
@@ -373,3 +376,36 @@ def test_weights_that_a_finite_loss_has_spoilt_are_not_saved(
         _train(Student(), settings, objective=Spoilt(), directory=RunDirectory(tmp_path, {}))
     checkpoint = RunDirectory(tmp_path, {}).load()
     assert checkpoint and checkpoint[1]["step"] == 7
+
+
+def test_tf32_is_float32_where_no_gpu_has_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    weights = []
+    for precision in ("float32", "tf32"):
+        torch.manual_seed(0)
+        network = Student(0.1)
+        config = TrainConfig(SHORT, Engine(precision=precision, compile="none"), 0)
+        batches = Batches(_Warmer(), 0)
+        train(network, _Absolute(), batches, VALIDATION, config, lambda *figures: None)
+        weights.append(network.conv1.weight)
+    assert torch.equal(*weights)
+    assert caplog.messages == ["engine.precision tf32: float32 here, where no GPU has TF32"]
+
+
+def test_a_step_allows_tf32_and_validation_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ppcn.networks.devices.has_tf32", lambda: True)
+    monkeypatch.setattr("torch.backends.cudnn.allow_tf32", False)
+    monkeypatch.setattr("torch.backends.cuda.matmul.allow_tf32", False)
+    allowed: dict[bool, set[bool]] = {True: set(), False: set()}
+
+    class Watched(Student):
+        def forward(self, x):
+            allowed[self.training].add(torch.backends.cudnn.allow_tf32)
+            return super().forward(x)
+
+    config = TrainConfig(SHORT, Engine(precision="tf32", compile="none"), 0)
+    batches = Batches(_Warmer(), 0)
+    train(Watched(), _Absolute(), batches, VALIDATION, config, lambda *figures: None)
+    assert allowed == {True: {True}, False: {False}}
