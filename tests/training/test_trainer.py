@@ -157,7 +157,7 @@ def test_the_most_natural_weights_can_be_kept() -> None:
     validation = _Scored(VALIDATION.inputs, VALIDATION.targets)
     torch.manual_seed(0)
     network = Student(initial_deviation=0.1)
-    config = TrainConfig(settings, Engine(precision="float32", compile=False), 0)
+    config = TrainConfig(settings, Engine(precision="float32", compile="none"), 0)
     batches = Batches(_Warmer(), 0)
     result = train(network, _Absolute(), batches, validation, config, lambda *figures: None)
     assert [row["niqe"] for row in result.rows] == [5, 3, 4, math.inf]
@@ -253,7 +253,7 @@ def _with_warm_up(
 
     torch.manual_seed(0)
     network, objective, batches = Student(0.1), _Prepared(), Batches(_Warmer(), seed)
-    config = TrainConfig(SHORT, Engine(precision="float32", compile=False), seed, warmup)
+    config = TrainConfig(SHORT, Engine(precision="float32", compile="none"), seed, warmup)
     directory = RunDirectory(folder, {}) if folder else None
     train(network, objective, batches, VALIDATION, config, report, directory)
     return network, objective.discriminator, reports
@@ -297,7 +297,7 @@ def test_an_interrupted_warm_up_goes_on(
 def test_without_a_discriminator_there_is_nothing_to_warm_up(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    config = TrainConfig(SHORT, Engine(precision="float32", compile=False), 0, 5)
+    config = TrainConfig(SHORT, Engine(precision="float32", compile="none"), 0, 5)
     batches, totals = Batches(_Warmer(), 0), set()
     train(
         Student(), _Absolute(), batches, VALIDATION, config, lambda done, n, figures: totals.add(n)
