@@ -28,8 +28,10 @@ class EnhancementNetwork(nn.Module):
     """What enhancement networks share: what they see beyond the border of a photo.
 
     With zeros around it, as in the papers' programs, a network draws a frame around a photo, for
-    it tells its border from its middle. Mirrored, the photo goes on beyond its border as far as the
-    network sees, and what comes of the margin is cut off.
+    it tells its border from its middle.
+
+    Deviation: padding "mirror", with which the photo goes on mirrored beyond its border as far as
+    the network sees; what comes of the margin is cut off.
 
     Attributes:
         margin: how many pixels around each pixel the network sees, rounded up to the groups of
