@@ -13,6 +13,7 @@ from ppcn.params import Params
 
 SAMPLE = ROOT / "scales/sample.yaml"
 PAPER, LENGTH = ROOT / "scales/paper.yaml", ROOT / "scales/tables-at-length.yaml"
+WHOLE_PHOTOS = ROOT / "scales/whole-photos.yaml"
 
 
 @pytest.fixture
@@ -73,10 +74,21 @@ def test_the_tables_at_length_and_back(params_file: Path) -> None:
 
 
 def test_the_samples_scale_sets_what_the_others_do() -> None:
-    paper, length, sample = (YAML(typ="safe").load(path) for path in (PAPER, LENGTH, SAMPLE))
-    assert {group: set(values) for group, values in {**paper, **length}.items()} == {
-        group: set(values) for group, values in sample.items()
-    }
+    sample, *others = (
+        YAML(typ="safe").load(path) for path in (SAMPLE, PAPER, LENGTH, WHOLE_PHOTOS)
+    )
+    changed = {(group, key) for other in others for group in other for key in other[group]}
+    assert changed == {(group, key) for group in sample for key in sample[group]}
+
+
+def test_the_scale_of_whole_photos_and_back(params_file: Path) -> None:
+    values = Params.load(params_file)
+    assert "patches.size: 100 -> 320" in scale(WHOLE_PHOTOS, params_file)
+    params = Params.load(params_file)
+    assert params.simulate.size == params.patches.size == 320
+    assert params.recipe().l1_weight == 4
+    scale(SAMPLE, params_file)
+    assert Params.load(params_file) == values
 
 
 @pytest.mark.parametrize(
