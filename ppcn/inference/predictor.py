@@ -24,7 +24,7 @@ from ppcn.photos.raw_photo import Piece
 from ppcn.photos.resize import SCALE, enlarge
 from ppcn.weights import load_weights
 from ppcn.weights.cameras import same_camera
-from ppcn.weights.shipped import ANY, find_weights, is_for_any
+from ppcn.weights.shipped import ANY, find_weights
 
 Task = Literal["enhance", "upscale"]
 # Without EXIF, as of arrays, nothing tells the camera.
@@ -113,7 +113,6 @@ class Predictor:
         calibration: NDArray[np.uint8] | None = None,
     ) -> None:
         path = find_weights(weights)
-        self._is_for_any = is_for_any(path)
         network, self.facts = load_weights(path)
         self._input = NETWORKS[self.facts["network"]].input
         serves: Task = "enhance" if self._input == "image" else "upscale"
@@ -131,7 +130,7 @@ class Predictor:
     def knows(self, camera: str) -> bool:
         """Whether the weights are for photos of this camera, as far as is known."""
         cameras = self.facts.get("cameras", [])
-        if self._is_for_any or not camera or not cameras:
+        if not camera or not cameras:
             return True
         return any(same_camera(camera, known) for known in cameras)
 

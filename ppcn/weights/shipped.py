@@ -50,13 +50,12 @@ def find_weights(weights: str | Path, also: Iterable[str] = ()) -> Path:
 def known_cameras() -> dict[str, list[str]]:
     """The cameras that each of the enhancement weights was trained on, by the weights' names.
 
-    Weights whose file names no camera, and those for any, are left out.
+    Weights whose file names no camera are for any, and left out.
 
     Raises:
         FileError: a file is damaged.
     """
-    names = [name for name in shipped_names() if name.removesuffix(SMALL) != ANY]
-    facts = {name: read_facts(SHIPPED / f"{name}.safetensors") for name in names}
+    facts = {name: read_facts(SHIPPED / f"{name}.safetensors") for name in shipped_names()}
     return {
         name: row["cameras"]
         for name, row in facts.items()
@@ -79,12 +78,6 @@ def weights_for(camera: str) -> str:
     large = [(known, name) for name, row in trained if not name.endswith(SMALL) for known in row]
     rules = [*PREFERRED.items(), *large]
     return next((name for known, name in rules if same_camera(camera, known)), ANY)
-
-
-def is_for_any(path: Path) -> bool:
-    """Whether a file is the weights that ship for every camera, large or small."""
-    names = (ANY, f"{ANY}{SMALL}")
-    return path.resolve() in [(SHIPPED / f"{name}.safetensors").resolve() for name in names]
 
 
 def _why_none(name: str, known: list[str]) -> str:
