@@ -2,7 +2,7 @@
 
 Usage:
     python benchmarks/training.py speed [--batch 50]
-    python benchmarks/training.py profile STAGE [--batch 50]
+    python benchmarks/training.py profile STAGE [--batch 50] [--count-operators [--as-on-gpu]]
     python benchmarks/training.py memory [--steps 10000]
     python benchmarks/training.py resume [--kills 20]
 
@@ -21,11 +21,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
+from unittest.mock import patch
 
 import psutil
 import torch
@@ -34,8 +36,10 @@ from literal_formulas import LiteralEnhancer, LiteralSR
 from ruamel.yaml import YAML
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pipeline.__main__ import ALLOCATOR
+from ppcn import machine
 from ppcn.dataset.patch_set import open_patches
 from ppcn.dataset.sr_set import open_crops
 from ppcn.networks.devices import place
@@ -105,10 +109,9 @@ def engine(job: Job, precision: str, batch: int) -> Callable[[Batch], float]:
     """The step of the engine; it returns the loss."""
     settings = Params.load(Path("params.yaml")).teacher
     training = settings.model_copy(update={"batch": batch, "learning_rate": 5e-4})
-    config = TrainConfig(training, Engine(precision=precision, compile=False), 0)
-    objective = copy.copy(job.objective)
-    if isinstance(objective, EnhancementObjective):
-        objective.adversary = copy.deepcopy(objective.adversary)
+    config = TrainConfig(training, Engine(precision=precision, compile="none"), 0)
+    objective = copy.deepcopy(job.objective)
+    objective.prepare(config.engine)
     state = TrainState(twin(job.network), objective.discriminator, training)
 
     def step(batch: Batch) -> float:
@@ -166,15 +169,64 @@ def speed(
             )
 
 
+class OperatorCounter(TorchDispatchMode):
+    """Counts the operators that compute something, each of which launches a kernel on a GPU.
+
+    Views and allocations launch none. The numbers follow from the code alone, on any machine;
+    some operators launch several kernels.
+    """
+
+    ALLOCATIONS = ("empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Compute, and count."""
+        name = func.overloadpacket.__name__
+        if not (func.is_view or name in self.ALLOCATIONS or name.startswith("_record_function")):
+            self.counts[name] += 1
+        return func(*args, **(kwargs or {}))
+
+
+def count_operators(step: Callable[[Batch], Any], batch: Batch) -> Counter[str]:
+    """Operators of one step, forward, back and update, by name."""
+    with OperatorCounter() as counter:
+        step(batch)
+    return counter.counts
+
+
 @app.command(name="profile")
-def show_profile(stage: str, batch: int = 50, precision: str = "float32", rows: int = 15) -> None:
+def show_profile(
+    stage: str,
+    batch: int = 50,
+    precision: str = "float32",
+    rows: int = 15,
+    count: Annotated[
+        bool, typer.Option("--count-operators", help="Count the operators of a step, not time.")
+    ] = False,
+    as_on_gpu: Annotated[
+        bool, typer.Option(help="Count what is computed in fewer operators on a GPU, too.")
+    ] = False,
+) -> None:
     """Where the time of a step goes, by operator."""
     with ExitStack() as files:
         job, _ = prepare(stage, batch, files)
         step = engine(job, precision, batch)
         batches = [job.batches.at(number) for number in range(3)]
+        if as_on_gpu:
+            files.enter_context(patch.object(machine, "prefers_few_operators", lambda x: True))
         for one in batches:
             step(one)
+        if count:
+            counts = count_operators(step, batches[0])
+            print(f"{stage}, batch {batch}, {precision}: {counts.total()} operators in a step")
+            for name, number in counts.most_common(rows):
+                print(f"{number:6} {name}")
+            return
         with profile(activities=list(ProfilerActivity.__members__.values())[:2]) as found:
             for one in batches:
                 step(one)

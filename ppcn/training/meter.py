@@ -54,8 +54,8 @@ class LossMeter:
         steps: dict[str, int] = {}
         for group in self._groups.values():
             own = [sum(column) for column in zip(*group.rows(), strict=True)]
-            sums = torch.tensor(own, dtype=torch.float64, device=group.values[0].device)
-            for name, total in zip(group.names, distributed.average(sums).tolist(), strict=True):
+            summed = torch.tensor(own, dtype=torch.float64, device=group.values[0].device)
+            for name, total in zip(group.names, distributed.average(summed).tolist(), strict=True):
                 sum_of[name] = sum_of.get(name, 0.0) + total
                 steps[name] = steps.get(name, 0) + len(group.steps)
         return {name: sum_of[name] / steps[name] for name in sum_of}
