@@ -31,7 +31,8 @@ AlsoPatches = Annotated[
     list[Path] | None,
     typer.Option(
         "--also",
-        help="One more patch set to train on, each as often as another; can be repeated.",
+        help="One more patch set to train on, each as often as another; can be repeated. "
+        "color_augmentation leaves its pairs as they are.",
     ),
 ]
 AlignedFile = Annotated[

@@ -62,11 +62,13 @@ class Source(Protocol):
         held: where its pixels are: "on the GPU", "in memory" or "in its file".
         size: number of pairs in a batch.
         targets: number of different targets, turns included.
+        augmented: number of pairs, from the first on, whose colours may be changed.
     """
 
     held: str
     size: int
     targets: int
+    augmented: int
 
     def __len__(self) -> int:
         """Number of pairs in the set."""
@@ -134,13 +136,14 @@ class Batches:
         x, y = (turn(i.to(device, non_blocking=True), turns).permute(0, 3, 1, 2) for i in raw)
         keys = tuple(pick.row * TURNS + pick.turn for pick in picks)
         batch = Batch(self.source.prepare(x.float()) / 255, y.float() / 255, keys)
-        return self._with_changed_colors(step, batch) if self._color_augmentation else batch
+        return self._with_changed_colors(step, picks, batch) if self._color_augmentation else batch
 
-    def _with_changed_colors(self, step: int, batch: Batch) -> Batch:
+    def _with_changed_colors(self, step: int, picks: list[Pick], batch: Batch) -> Batch:
         """The batch with the colours of some pairs changed; their targets are like no others."""
         random = np.random.default_rng([self.seed, step, 2])
         everyones = color_matrices(random, self.source.size, self._color_augmentation)
         own = np.stack(distributed.own_part(list(everyones)))
+        own[[pick.row >= self.source.augmented for pick in picks]] = np.eye(3)
         matrices = torch.from_numpy(own).to(batch.x.device, non_blocking=True)
         x, y = (change_colors(images, matrices) for images in (batch.x, batch.y))
         unchanged = (own == np.eye(3, dtype=np.float32)).all(axis=(1, 2))
@@ -189,6 +192,8 @@ class PatchSource:
         self._counts = np.array([len(rows) for rows in self._rows])
         self._starts = np.cumsum(self._counts) - self._counts
         self.targets = TURNS * len(self)
+        # Those of the first set, a phone's; the others are there to be of many kinds.
+        self.augmented = len(self._rows[0])
         self.held, device = room_on(2 * len(self) * sets[0].size ** 2 * 3)
         self._pool = None
         if device:
@@ -259,6 +264,7 @@ class CropSource:
         self.size, self._enlarged = training.batch, enlarged
         self._crops, self._side = crops, training.train_crop
         self.targets = 0
+        self.augmented = len(crops)
         self.held, device = room_on(len(crops) * crops.size**2 * 3 * 17 // 16)
         self._pool = None
         if device:

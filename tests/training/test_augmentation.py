@@ -47,7 +47,7 @@ def test_colors_are_clipped() -> None:
 class Pairs:
     """Pairs of which the target is twice as bright."""
 
-    held, size, targets = "in memory", 8, 0
+    held, size, targets, augmented = "in memory", 8, 0, 9
 
     def __len__(self) -> int:
         return 1
@@ -80,6 +80,15 @@ def test_both_sides_of_a_pair_change_alike_and_follow_seed_and_step() -> None:
     again = Batches(Pairs(), 5, 0.5).at(3)
     assert torch.equal(again.x, changed.x)
     assert not torch.equal(batches.at(4).x, changed.x)
+
+
+def test_pairs_of_further_sets_keep_their_colours() -> None:
+    source = Pairs()
+    source.augmented = 4
+    plain, changed = Batches(Pairs(), 5).at(3), Batches(source, 5, 1.0).at(3)
+    for place, key in enumerate(plain.keys):
+        assert torch.equal(changed.x[place], plain.x[place]) == (key // 8 >= 4)
+    assert {key // 8 >= 4 for key in plain.keys} == {True, False}
 
 
 def test_features_of_changed_targets_are_made_anew() -> None:
