@@ -45,8 +45,8 @@ def memory(megapixels: Megapixels = 48) -> None:
     table = Table("command", "photo", "peak RSS, MB", "seconds")
     with photo_of(megapixels) as photo:
         for command in (
+            ["enhance", "--weights", "iphone-3gs"],
             ["enhance", "--weights", "any"],
-            ["enhance", "--weights", "any-student"],
             ["upscale"],
         ):
             size = megapixels if command[0] == "enhance" else megapixels / 4
@@ -62,7 +62,7 @@ def size(largest: Annotated[float, typer.Option(help="Megapixels.")] = 100) -> N
     """Time against size, in tiles and as memory allows."""
     table = Table("weights", "photo", "s a MP, in tiles", "s a MP, as memory allows")
     sizes = [s for s in (1, 3, 12, 48, 100) if s <= largest]
-    for weights in ("any", "any-student"):
+    for weights in ("iphone-3gs", "any"):
         for megapixels in sizes:
             with photo_of(megapixels) as photo:
                 seconds = [pixels_only(photo, weights, memory) for memory in (IN_TILES * MB, None)]
@@ -77,7 +77,7 @@ def equality(megapixels: Megapixels = 12) -> None:
     table = Table("weights", "photo", "largest difference", "other grey levels")
     with photo_of(megapixels) as photo, tempfile.TemporaryDirectory() as scratch:
         raw = PhotoFile(photo).decode(Path(scratch))
-        for weights in ("any", "any-student"):
+        for weights in ("iphone-3gs", "any"):
             whole, tiled = (result(raw, weights, memory) for memory in (2**50, IN_TILES * MB))
             other = levels(whole) != levels(tiled)
             largest = float(np.abs(whole - tiled).max())

@@ -33,7 +33,7 @@ from ppcn.weights.shipped import find_weights
 
 HEIGHT, WIDTH, THREADS = 720, 1280, 2
 NAMES = ("ppcn_student", "ppcn_teacher", "srcnn")
-SHIPPED = {"ppcn_student": "any-student", "ppcn_teacher": "any"}
+SHIPPED = {"ppcn_student": "any", "ppcn_teacher": "iphone-3gs"}
 RUNTIMES: tuple[RuntimeName, ...] = ("torch", "openvino")
 DISCARDED, TURNS = 2, 3
 Call = Callable[[], np.ndarray]

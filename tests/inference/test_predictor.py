@@ -94,8 +94,7 @@ def test_cameras_that_weights_know(weights: Path) -> None:
     assert not predictor.knows("Sony C6603")
     assert Predictor("ppcn_sr", "upscale").knows("Sony C6603")
     assert not Predictor("iphone-3gs-student", "enhance").knows("Sony C6603")
-    for name in ("any", "any-student"):
-        assert Predictor(name, "enhance").knows("Sony C6603")
+    assert Predictor("any", "enhance").knows("Sony C6603")
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
