@@ -19,10 +19,10 @@ def enhance(
     weights: Annotated[
         str,
         typer.Option(
-            help="'auto' takes for each photo the weights that were trained on its camera, as "
-            "far as EXIF tells, and else 'any'. To use the same for all photos: the name of "
-            f"weights that come with this program ({', '.join(NAMES)}; those ending in {SMALL} are "
-            "smaller and faster), or a weights file of an enhancement network."
+            help="Name of weights that come with this program "
+            f"({', '.join(NAMES)}), or weights file of an enhancement network, for all photos. "
+            f"'{AUTO}' takes for each photo the weights that were trained on its camera, as far as "
+            f"EXIF tells, and else 'any'. Those ending in {SMALL} are smaller and faster."
         ),
     ] = AUTO,
     strength: Annotated[
