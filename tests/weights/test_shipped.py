@@ -37,8 +37,8 @@ CARD = (WEIGHTS / "iphone-3gs.md").read_text()
 
 def stated(title: str) -> dict[str, list[float]]:
     """A table of the card by rows; the first cell of its header is the title."""
-    lines = iter(CARD.partition(f"| {title} |")[2].splitlines())
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "|" in line]
+    table = CARD.partition(f"| {title} |")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
     return {
         name: [float(cell.removesuffix(" %")) for cell in cells]
         for name, *cells in rows[2:]
