@@ -123,7 +123,7 @@ def test_the_command(tmp_path: Path, weights: Path) -> None:
         (("onnx", "--out", "m.xml"), "m.xml: a file of onnx must end in .onnx"),
         (("onnx", "--out", "m.onnx", "--precision", "int8"), "is for --format openvino"),
         (("litert", "--out", "m.tflite", "--size", "9"), "give WIDTHxHEIGHT in px"),
-        (("onnx", "--out", "m.onnx", "--weights", "none"), "none: no such file"),
+        (("onnx", "--out", "m.onnx", "--weights", "none"), "unknown weights 'none'"),
     ):
         assert said in refusal(tmp_path, *command, *options)
         assert not list(tmp_path.glob("m.*"))
