@@ -42,7 +42,7 @@ def simulate(
     tasks = [SimulateTask(path, params.simulate, params.seed) for path in listed.values()]
     processes = process_count(workers, None, BYTES_PER_PHOTO)
     values = {"seed": params.seed, **params.simulate.model_dump()}
-    attributes = {"phone": "simulated", "reference": str(photos), "params": values}
+    attributes = {"phone": "simulated", "reference": photos.name, "params": values}
     small = []
     with create_hdf5(out, attributes) as file:
         writer = PatchWriter(file, list(listed), params.simulate.size)

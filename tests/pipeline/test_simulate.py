@@ -50,8 +50,23 @@ def test_pairs_are_good_windows_and_what_poor_cameras_make_of_them(
     assert 6 <= untouched.sum() <= 26
     differences = np.abs(recorded[~untouched].astype(int) - good[~untouched]).mean(axis=(1, 2, 3))
     assert differences.min() > 1 and differences.max() < 90
-    # Windows of no or hardly any reduction hold the photo's own pixels.
     assert good.std(axis=(1, 2, 3)).min() > 3
+
+
+def test_windows_that_are_not_reduced_hold_the_photos_own_pixels(
+    tmp_path: Path, photos: Path, scene: np.ndarray, simulate_params: Path
+) -> None:
+    values = YAML(typ="safe").load(simulate_params.read_text())
+    values["simulate"]["reduce"] = 1
+    YAML().dump(values, simulate_params)
+    out = tmp_path / "simulated.h5"
+    command = ("simulate", "--photos", photos, "--out", out, "--params", simulate_params)
+    assert run(tmp_path, *command).returncode == 0
+    with open_patches(out) as patches:
+        _, good = patches.read(range(20))
+        corners = patches.field("xy")[:20]
+    for window, (x, y) in zip(good, corners, strict=True):
+        assert np.array_equal(window, scene[:400][y : y + 64, x : x + 64])
 
 
 def test_the_same_pairs_whoever_makes_them(
