@@ -49,6 +49,7 @@ FIXED = {
     "ModuleNotFoundError",
     "PackageNotFoundError",
     "pack",  # of struct
+    "unpack",
     "pack_into",
     "unpack_from",
     "dslr_dir",

@@ -1,36 +1,34 @@
 """What `enhance` and `upscale` share: their options, and many photos through a network."""
 
 import functools
-import glob
 import inspect
 import logging
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from pipeline.cli.find_photos import LONGEST_NAME, Job, find_jobs, is_file, note_results
 from pipeline.cli.photo_weights import choose_weights, describe_choice
 from pipeline.cli.progress import showing
 from pipeline.cli.runtimes import Calibrate, PrecisionOption, RuntimeOption, calibration
 from ppcn.errors import UserError
 from ppcn.inference.predictor import Predictor, Task, TaskError
 from ppcn.inference.runtimes import make_runtime
-from ppcn.photos.formats import (
-    SUFFIXES,
-    WRITTEN,
-    EncodeOptions,
-    Subsampling,
-    has_photo_suffix,
-    result_suffix,
-)
+from ppcn.photos.formats import WRITTEN, EncodeOptions, Subsampling
 from ppcn.photos.photo_file import PhotoFile
+from ppcn.photos.resize import SCALE
 from ppcn.weights.shipped import AUTO
 
 logger = logging.getLogger(__name__)
 
 MEGABYTE = 2**20
+# Photos that a line about many names.
+NAMED = 3
 
 if TYPE_CHECKING:
     ResultFormat = str
@@ -41,7 +39,8 @@ else:
 Out = Annotated[
     Path,
     typer.Option(
-        help="Folder for the results, which lie in it as the photos lie in the folders given."
+        help="Folder for the results, which lie in it as the photos lie in the folders given; of a "
+        "single photo also a file, such as better.jpg."
     ),
 ]
 
@@ -78,6 +77,10 @@ class PhotoOptions:
     overwrite: Annotated[
         bool, typer.Option(help="Replace results that exist instead of skipping their photos.")
     ] = False
+    strip: Annotated[
+        bool,
+        typer.Option(help="Leave out EXIF, XMP and all else but the picture and its colours."),
+    ] = False
     memory: Annotated[
         int | None,
         typer.Option(
@@ -107,27 +110,17 @@ def with_photo_options(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-@dataclass(frozen=True)
-class Job:
-    """One photo and where its result goes."""
-
-    photo: Path
-    out: Path
-
-    @property
-    def comparison(self) -> Path:
-        """Where photo and result go side by side."""
-        return self.out.with_name(f"{self.out.stem}.compare.jpg")
-
-
 def process_photos(
     options: PhotoOptions, out: Path, task: Task, weights: str, strength: float = 1.0
 ) -> None:
     """Put photos through networks and write the results.
 
+    All that can be known before a network runs is checked first. An error of one photo, of whatever
+    kind, is that photo's: the others are done, and it is named at the end.
+
     Args:
         options: which photos, and how to compute and write.
-        out: folder for the results.
+        out: folder for the results, or the result of a single photo.
         task: what the network is to do.
         weights: name of weights that come with this package, a weights file, or "auto" to
             enhance each photo with those for its camera.
@@ -136,30 +129,134 @@ def process_photos(
     Raises:
         UserError: no photo, no such weights or for the other task, or some photos failed.
     """
-    jobs = _find_jobs(options.photos, out, options.file_format)
-    due = [job for job in jobs if options.overwrite or not job.out.exists()]
+    jobs = find_jobs(options.photos, out, options.file_format, task)
+    due = [job for job in jobs if job.problem or options.overwrite or not job.out.exists()]
     if existing := len(jobs) - len(due):
-        typer.echo(f"{existing} of {len(jobs)} results already exist; --overwrite replaces them")
+        say(f"{existing} of {len(jobs)} results already exist; --overwrite replaces them")
     choices = choose_weights([job.photo for job in due], task, weights)
-    names = dict.fromkeys(choice.weights for choice in choices)
+    failures = _Failures(len(due))
+    possible = [
+        (job, choice)
+        for job, choice in zip(due, choices, strict=True)
+        if failures.none_of(job, partial(_check, job, options, task))
+    ]
+    failures.tell()
+    names = dict.fromkeys(choice.weights for _, choice in possible)
     predictors = {name: _load_predictor(options, task, name) for name in names}
-    if weights == AUTO and (line := describe_choice(choices)):
-        typer.echo(line)
-    failures: list[str] = []
-    cameras: set[str] = set()
-    for number, (job, choice) in enumerate(zip(due, choices, strict=True), start=1):
+    if weights == AUTO and (line := describe_choice([choice for _, choice in possible])):
+        say(line)
+    run = _Run(options, None if is_file(out) else out, task, strength)
+    for number, (job, choice) in enumerate(possible, start=1):
+        title = f"{number}/{len(possible)} {printable(job.photo.name)}"
         predictor = predictors[choice.weights]
-        title = f"{number}/{len(due)} {job.photo.name}"
+        failures.none_of(job, partial(run.do, job, predictor, title))
+    run.tell_dropped()
+    failures.raise_any()
+    say(f"{len(due)} photos written")
+
+
+def _check(job: Job, options: PhotoOptions, task: Task) -> None:
+    """Find out before the network runs whether a result can be written."""
+    if job.problem:
+        raise UserError(job.problem)
+    if options.compare and len(os.fsencode(job.comparison.name)) > LONGEST_NAME:
+        raise UserError(f"{job.photo}: the name of its comparison is too long; shorten the photo's")
+    PhotoFile(job.photo).check(job.out, 1 if task == "enhance" else SCALE, options.strip)
+
+
+class _Failures:
+    """Photos that failed, and why.
+
+    Args:
+        total: how many photos there are.
+    """
+
+    def __init__(self, total: int) -> None:
+        self._messages: list[str] = []
+        self._total = total
+
+    def none_of(self, job: Job, do: Callable[[], None]) -> bool:
+        """Do something for a photo; returns whether it worked, and notes why not."""
         try:
-            photo = PhotoFile(job.photo)
-            _warn_of_camera(photo, predictor, cameras)
-            _run_job(photo, job, predictor, options, strength, title)
+            do()
         except UserError as error:
-            failures.append(str(error))
-    if failures:
-        listed = "\n  ".join(failures)
-        raise UserError(f"{len(failures)} of {len(due)} photos failed:\n  {listed}")
-    typer.echo(f"{len(due)} photos written")
+            self._messages.append(str(error))
+        # Whatever else goes wrong with one photo must not keep the others from being done.
+        except Exception as error:
+            logger.debug("%s", job.photo, exc_info=True)
+            self._messages.append(f"{job.photo}: {type(error).__name__}: {error}")
+        else:
+            return True
+        return False
+
+    def tell(self) -> None:
+        """Say which photos cannot be done, before the others are."""
+        for message in self._messages if len(self._messages) < self._total else ():
+            logger.warning("%s", printable(message))
+
+    def raise_any(self) -> None:
+        """Raise over all that failed.
+
+        Raises:
+            UserError: some did.
+        """
+        if self._messages:
+            listed = "\n  ".join(map(printable, self._messages))
+            raise UserError(f"{len(self._messages)} of {self._total} photos failed:\n  {listed}")
+
+
+class _Run:
+    """Photos put through networks one after the other.
+
+    Args:
+        options: how to compute and write.
+        folder: where all results go; None where there is one, named by itself.
+        task: what is done.
+        strength: 0..1, of enhancement.
+    """
+
+    def __init__(
+        self, options: PhotoOptions, folder: Path | None, task: Task, strength: float
+    ) -> None:
+        self._options, self._folder, self._task, self._strength = options, folder, task, strength
+        self._cameras: set[str] = set()
+        self._dropped: dict[str, list[str]] = {}
+
+    def do(self, job: Job, predictor: Predictor, title: str) -> None:
+        """Write the result of one photo."""
+        photo = PhotoFile(job.photo)
+        self._warn_of_camera(photo, predictor)
+        options = self._options
+        with showing(title) as report:
+            dropped = predictor.predict(
+                photo,
+                job.out,
+                EncodeOptions(options.quality, options.subsampling),
+                lambda done, total: report(done, total, {}),
+                self._strength,
+                job.comparison if options.compare else None,
+                options.strip,
+            )
+        if self._folder is not None:
+            note_results(self._folder, job, self._task)
+        for name in dropped:
+            self._dropped.setdefault(name, []).append(job.photo.name)
+
+    def _warn_of_camera(self, photo: PhotoFile, predictor: Predictor) -> None:
+        """Say so, once for each camera, where weights were trained on photos of others."""
+        camera = photo.metadata.camera()
+        if not predictor.knows(camera) and camera not in self._cameras:
+            self._cameras.add(camera)
+            known = ", ".join(predictor.facts["cameras"])
+            path = printable(photo.path)
+            logger.warning("%s: taken by %s, the weights know %s", path, camera, known)
+
+    def tell_dropped(self) -> None:
+        """Say what the photos' files held and the results do not, a line for each kind."""
+        for name, photos in self._dropped.items():
+            listed = ", ".join(photos[:NAMED]) + (", ..." if len(photos) > NAMED else "")
+            count = f"{len(photos)} photos" if len(photos) > 1 else "1 photo"
+            say(f"left out, {count}: {name} ({listed})")
 
 
 def _load_predictor(options: PhotoOptions, task: Task, weights: str) -> Predictor:
@@ -172,73 +269,11 @@ def _load_predictor(options: PhotoOptions, task: Task, weights: str) -> Predicto
         raise UserError(f"{error}; use it with '{error.task}'") from None
 
 
-def _warn_of_camera(photo: PhotoFile, predictor: Predictor, cameras: set[str]) -> None:
-    """Say so, once for each camera, where weights were trained on photos of others."""
-    camera = photo.metadata.camera()
-    if not predictor.knows(camera) and camera not in cameras:
-        cameras.add(camera)
-        known = ", ".join(predictor.facts["cameras"])
-        logger.warning("%s: taken by %s, the weights know %s", photo.path, camera, known)
+def printable(text: object) -> str:
+    """Text that every terminal takes; names on a disk need not be UTF-8."""
+    return str(text).encode("utf-8", "backslashreplace").decode()
 
 
-def _run_job(
-    photo: PhotoFile,
-    job: Job,
-    predictor: Predictor,
-    options: PhotoOptions,
-    strength: float,
-    title: str,
-) -> None:
-    with showing(title) as report:
-        predictor.predict(
-            photo,
-            job.out,
-            EncodeOptions(options.quality, options.subsampling),
-            lambda done, total: report(done, total, {}),
-            strength,
-            job.comparison if options.compare else None,
-        )
-
-
-def _find_jobs(photos: Sequence[str], out: Path, file_format: str) -> list[Job]:
-    """Every photo once, in the order given, with its place under `out`.
-
-    Raises:
-        UserError: no photo, or two whose results would have one name.
-    """
-    jobs: dict[Path, Job] = {}
-    for photo, relative in _find_photos(photos, out):
-        suffix = result_suffix(photo) if file_format == "same" else f".{file_format}"
-        job = Job(photo, out / relative.with_suffix(suffix))
-        if job.out.resolve() == photo.resolve():
-            raise UserError(f"{photo}: would be replaced by its result; name another --out")
-        other = jobs.setdefault(job.out, job)
-        if other.photo.resolve() != photo.resolve():
-            raise UserError(f"{photo}: its result would replace that of {other.photo}; rename one")
-    return list(jobs.values())
-
-
-def _find_photos(photos: Sequence[str], out: Path) -> Iterator[tuple[Path, Path]]:
-    """Photos, and their paths below the folder or pattern that they were found by."""
-    for name in photos:
-        path = Path(name)
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if _is_photo(p, out))
-            if not inside:
-                raise UserError(f"{path}: holds no photo ({', '.join(SUFFIXES)})")
-            yield from ((photo, photo.relative_to(path)) for photo in inside)
-        elif path.exists() or not glob.has_magic(name):
-            yield path, Path(path.name)
-        else:
-            matching = [Path(p) for p in sorted(glob.glob(name, recursive=True))]
-            matching = [p for p in matching if _is_photo(p, out)]
-            if not matching:
-                raise UserError(f"{name}: matches no photo")
-            yield from ((photo, Path(photo.name)) for photo in matching)
-
-
-def _is_photo(path: Path, out: Path) -> bool:
-    """Whether a file is named as photos are, not hidden, and no result of an earlier run."""
-    hidden = path.name.startswith(".")
-    result = out.resolve() in path.resolve().parents
-    return path.is_file() and has_photo_suffix(path) and not hidden and not result
+def say(line: str) -> None:
+    """Print a line."""
+    typer.echo(printable(line))

@@ -23,6 +23,8 @@ from ppcn.errors import FileError, FileKind, UserError, missing_file
 from ppcn.files.versions import versions_of
 
 SCHEMA_VERSION = 1
+# How temporary names begin: short, for the final name may be as long as names can be.
+TEMPORARY = ".ppcn-"
 
 
 @contextmanager
@@ -31,7 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix, delete=False
+            dir=path.parent, prefix=TEMPORARY, suffix=path.suffix, delete=False
         ) as handle:
             temporary = Path(handle.name)
     except OSError as error:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppcn.errors import UserError
+from ppcn.files.artifacts import TEMPORARY
 from ppcn.inference.photo_rows import Pixels, Rows
 from ppcn.inference.runtimes import Runtime
 from ppcn.inference.tiled import Report, Tiled, assemble
@@ -142,7 +143,8 @@ class Predictor:
         report: Report,
         strength: float = 1.0,
         comparison: Path | None = None,
-    ) -> None:
+        is_stripped: bool = False,
+    ) -> tuple[str, ...]:
         """Write what the network makes of a photo file.
 
         Args:
@@ -152,20 +154,25 @@ class Predictor:
             report: called with tiles done and tiles in all.
             strength: 0..1; of enhancement.
             comparison: where to write photo and result side by side, if wanted.
+            is_stripped: whether to leave metadata out, but for colours.
+
+        Returns:
+            Names of what the photo's file held and the result does not.
 
         Raises:
             UserError: the photo is damaged, or the format cannot hold the result.
         """
         out.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}-") as folder:
+        with TemporaryDirectory(dir=out.parent, prefix=TEMPORARY) as folder:
             scratch = Path(folder)
             before = photo.decode(scratch)
             after = before.enlarged(scratch / "result.raw", self.scale)
             after.write(self.pieces(before, report))
             _return_memory()
-            photo.encode(after, out, options, scratch, strength)
+            dropped = photo.encode(after, out, options, scratch, strength, is_stripped)
             if comparison:
                 write_comparison(before, after, comparison)
+        return dropped
 
 
 class Enlarged:

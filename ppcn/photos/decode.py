@@ -1,8 +1,6 @@
-"""Photo input and output: one loader for everything, so orientation and colour are right once."""
+"""Photos as arrays: one loader for everything, so orientation and colour are right once."""
 
 import io
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -12,16 +10,13 @@ from PIL import Image
 
 from ppcn.errors import UserError
 from ppcn.files.artifacts import replacing
-from ppcn.photos.color import srgb_transform
-from ppcn.photos.decode_errors import DAMAGE, as_user_error
-from ppcn.photos.exif import camera_of, time_of
-from ppcn.photos.formats import BY_NAME, SUFFIXES, has_photo_suffix, recognize
-from ppcn.photos.pillow_reader import PillowPhoto
-from ppcn.photos.stored_photo import OpenPhoto, Stored
+from ppcn.photos.exif import time_of
+from ppcn.photos.formats import BY_NAME, SUFFIXES, has_photo_suffix
+from ppcn.photos.photo_file import PhotoFile
 
 Photo = NDArray[np.uint8]
-# Rows that are converted at a time.
-STRIP = 64
+# Photos that are read whole are no larger, px: Pillow's own limit.
+LARGEST = 178_956_970
 
 
 def list_photos(folder: Path) -> dict[str, Path]:
@@ -46,34 +41,17 @@ def list_photos(folder: Path) -> dict[str, Path]:
     return dict(sorted(photos.items()))
 
 
-@contextmanager
-def open_photo(path: Path) -> Iterator[OpenPhoto]:
-    """A photo with its header read, whatever its name.
-
-    Raises:
-        UserError: the file is missing, no photo or implausibly large; and over whatever is wrong
-            with it while it is open.
-    """
-    with as_user_error(path):
-        photo_format = recognize(path)
-        read = (photo_format and photo_format.reader) or PillowPhoto
-        with closing(read(path)) as photo:
-            yield photo
-
-
 def read_photo(path: Path) -> Photo:
     """Read a photo as (H, W, 3) uint8 sRGB, in the orientation that its file asks for.
 
-    More than 8 bits are rounded to 8; ICC profiles are converted; transparency is dropped, since
+    More than 8 bits are rounded to 8; colours are converted; transparency is dropped, since
     a camera's photo has none; of several images in a file the first (HEIF: the primary) is read.
-    Besides the result only the decoded file is held: 7 bytes a pixel for a JPEG.
 
     Raises:
-        UserError: the file is missing, truncated, no photo, implausibly large, HEIF without the
-            extra `heic`, or stores its pixels in a way that would be read wrong.
+        UserError: the file is missing, truncated, no photo, implausibly large, HDR, of a format
+            whose extra is not installed, or stores its pixels in a way that cannot be kept.
     """
-    with open_photo(path) as photo:
-        return upright_srgb(photo.decode())
+    return _open(path).read()
 
 
 def photo_size(path: Path) -> tuple[int, int]:
@@ -82,8 +60,8 @@ def photo_size(path: Path) -> tuple[int, int]:
     Raises:
         UserError: as `read_photo`, as far as the header tells.
     """
-    with open_photo(path) as photo:
-        return photo.size()
+    photo = _open(path)
+    return photo.width, photo.height
 
 
 def capture_time(path: Path) -> datetime | None:
@@ -96,9 +74,7 @@ def capture_time(path: Path) -> datetime | None:
     Raises:
         UserError: as `photo_size`.
     """
-    with open_photo(path) as photo, suppress(*DAMAGE):
-        return time_of(photo.exif())
-    return None
+    return time_of(_open(path).metadata.parsed_exif())
 
 
 def camera_model(path: Path) -> str:
@@ -107,35 +83,14 @@ def camera_model(path: Path) -> str:
     Raises:
         UserError: as `photo_size`.
     """
-    with open_photo(path) as photo, suppress(*DAMAGE):
-        return camera_of(photo.exif())
-    return ""
+    return PhotoFile(path).metadata.camera()
 
 
-def upright_srgb(stored: Stored) -> Photo:
-    """Turn a photo upright and its colours to sRGB, (H, W, 3) uint8.
-
-    It is done in strips, so that no copy of the photo is made.
-    """
-    width, height = stored.size()
-    turned, orientation = stored.orientation >= 5, stored.orientation
-    photo = np.empty((width, height, 3) if turned else (height, width, 3), np.uint8)
-    # The result, seen as the file stores it.
-    view = photo[:: -1 if orientation in (3, 4, 7, 8) else 1]
-    view = view[:, :: -1 if orientation in (2, 3, 6, 7) else 1]
-    view = view.swapaxes(0, 1) if turned else view
-    transform = srgb_transform(stored.profile, _without_alpha(stored.rows(0, 1)).mode)
-    for top in range(0, height, STRIP):
-        bottom = min(top + STRIP, height)
-        rows = _without_alpha(stored.rows(top, bottom))
-        view[top:bottom] = np.asarray(transform.apply(rows) if transform else rows.convert("RGB"))
+def _open(path: Path) -> PhotoFile:
+    photo = PhotoFile(path)
+    if photo.width * photo.height > LARGEST:
+        raise UserError(f"{path}: more than 178 million pixels; reduce the photo first")
     return photo
-
-
-def _without_alpha(image: Image.Image) -> Image.Image:
-    if image.mode in ("P", "1", "PA", "LA", "RGBA"):
-        return image.convert("L" if image.mode in ("1", "LA") else "RGB")
-    return image
 
 
 def write_photo(path: Path, photo: Photo, quality: int = 95) -> None:

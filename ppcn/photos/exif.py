@@ -15,9 +15,12 @@ from ppcn.photos.decode_errors import DAMAGE
 
 EXIF_MARK = b"Exif\0\0"
 SIZES = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
+FILE_SIZES = (ExifTags.Base.ImageWidth, ExifTags.Base.ImageLength)
+INTEROP_SIZES = (0x1001, 0x1002)
 # What describes the pixels of a TIFF rather than the photo.
 OF_PIXELS = set(range(254, 270)) | {273, *range(277, 282), 284, *range(288, 294), *range(317, 348)}
-XMP_TAG, PROFILE_TAG = 700, 34675
+# Blocks of a TIFF that are no EXIF: XMP, IPTC, Photoshop's resources, ICC profile.
+XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, PROFILE_TAG = 700, 33723, 34377, 34675
 
 
 def camera_of(exif: Image.Exif) -> str:
@@ -54,52 +57,99 @@ def _parse_time(moment: str, fraction: str, offset: str) -> datetime | None:
         return None
 
 
-def orientation_of(exif: Image.Exif) -> int:
-    """EXIF's number for how to hold a photo, 1..8; 1, upright, where it is malformed or missing."""
-    value = exif.get(ExifTags.Base.Orientation)
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
 def exif_of_tiff(path: Path) -> bytes:
     """The directory of a TIFF, less what describes its pixels, as other files store EXIF."""
     exif = Image.Exif()
     with path.open("rb") as file, suppress(*DAMAGE):
         exif.load_from_fp(file)
         for tag in [*exif]:
-            if tag in OF_PIXELS | {XMP_TAG, PROFILE_TAG}:
+            if tag in OF_PIXELS | {XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, PROFILE_TAG}:
                 del exif[tag]
         return exif.tobytes().removeprefix(EXIF_MARK) if len(exif) else b""
     return b""
 
 
-def corrected(exif: bytes, size: tuple[int, int], keeps_thumbnail: bool) -> bytes:
-    """Set orientation and size, where they are stored, and cut off the thumbnail.
+def corrected(
+    exif: bytes, size: tuple[int, int], keeps_thumbnail: bool
+) -> tuple[bytes, tuple[str, ...]]:
+    """Set orientation and size, wherever they are stored, and take out the thumbnail.
 
     Args:
         exif: a TIFF structure; damaged ones are returned as they are.
         size: width and height of the upright picture, px.
         keeps_thumbnail: whether the small picture within stays.
+
+    Returns:
+        The structure, and the names of what was taken out.
     """
     block = bytearray(exif)
     order = {b"II": "<", b"MM": ">"}.get(bytes(block[:2]))
     if not order:
-        return exif
+        return exif, ()
+    dropped: tuple[str, ...] = ()
     try:
         (first,) = struct.unpack_from(order + "I", block, 4)
         entries, end = entries_of(block, order, first)
         if (at := entries.get(ExifTags.Base.Orientation)) is not None:
             _set_number(block, order, at, 1)
         if not keeps_thumbnail:
-            struct.pack_into(order + "I", block, end, 0)
-        if (at := entries.get(ExifTags.IFD.Exif)) is not None:
-            (start,) = struct.unpack_from(order + "I", block, at + 8)
-            own, _ = entries_of(block, order, start)
-            for tag, number in zip(SIZES, size, strict=True):
-                if tag in own:
-                    _set_number(block, order, own[tag], number)
+            dropped = _take_out_thumbnail(block, order, end)
+        own = _entries_behind(block, order, entries, ExifTags.IFD.Exif)
+        interop = _entries_behind(block, order, own, ExifTags.IFD.Interop)
+        for tags, names in ((entries, FILE_SIZES), (own, SIZES), (interop, INTEROP_SIZES)):
+            for tag, number in zip(names, size, strict=True):
+                if tag in tags:
+                    _set_number(block, order, tags[tag], number)
     except struct.error:
-        return exif
-    return bytes(block)
+        pass
+    return bytes(block), dropped
+
+
+def _entries_behind(
+    block: bytearray, order: str, entries: dict[int, int], pointer: int
+) -> dict[int, int]:
+    """The entries of the directory that an entry points to; none if there is none."""
+    if (at := entries.get(pointer)) is None:
+        return {}
+    (start,) = struct.unpack_from(order + "I", block, at + 8)
+    return entries_of(block, order, start)[0]
+
+
+def _take_out_thumbnail(block: bytearray, order: str, link: int) -> tuple[str, ...]:
+    """Cut the link to the thumbnail's directory, and blank its picture."""
+    (start,) = struct.unpack_from(order + "I", block, link)
+    struct.pack_into(order + "I", block, link, 0)
+    if not start:
+        return ()
+    with suppress(struct.error):
+        entries, _ = entries_of(block, order, start)
+        offset, length = (
+            struct.unpack_from(order + "I", block, entries[tag] + 8)[0] if tag in entries else 0
+            for tag in (ExifTags.Base.JpegIFOffset, ExifTags.Base.JpegIFByteCount)
+        )
+        if 8 <= offset <= offset + length <= len(block):
+            block[offset : offset + length] = bytes(length)
+    return ("EXIF thumbnail",)
+
+
+def orientation_in(exif: bytes) -> int:
+    """The orientation that a TIFF structure tells of, 1..8; 1 where it is malformed or missing."""
+    return _stored_orientation(exif) or 1
+
+
+def has_orientation(exif: bytes) -> bool:
+    """Whether a TIFF structure tells how to hold the photo."""
+    return _stored_orientation(exif) is not None
+
+
+def _stored_orientation(exif: bytes) -> int | None:
+    order = "<" if exif[:2] == b"II" else ">"
+    with suppress(struct.error, KeyError):
+        (first,) = struct.unpack_from(f"{order}I", exif, 4)
+        at = entries_of(bytearray(exif), order, first)[0][ExifTags.Base.Orientation]
+        (value,) = struct.unpack_from(f"{order}H", exif, at + 8)
+        return value if 1 <= value <= 8 else None
+    return None
 
 
 def entries_of(block: bytearray, order: str, start: int) -> tuple[dict[int, int], int]:
@@ -112,8 +162,13 @@ def entries_of(block: bytearray, order: str, start: int) -> tuple[dict[int, int]
 
     Returns:
         Where the entry of each tag begins, and where the directory's last word is.
+
+    Raises:
+        struct.error: the directory lies beyond the end.
     """
     (count,) = struct.unpack_from(order + "H", block, start)
+    if start + 2 + 12 * count > len(block):
+        raise struct.error("directory beyond the end")
     places = [start + 2 + 12 * index for index in range(count)]
     tags = {struct.unpack_from(order + "H", block, place)[0]: place for place in places}
     return tags, start + 2 + 12 * count

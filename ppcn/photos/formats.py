@@ -1,7 +1,7 @@
 """The photo formats: one row each, from which all that depends on the format follows.
 
-A new format is a row of `FORMATS` and, where neither Pillow nor libvips reads it, a reader such as
-`ppcn.photos.heif_reader`.
+A new format is a row of `FORMATS` and a reader in `ppcn.photos.readers`; what its files hold beside
+pixels is read and written by a module of `ppcn.photos.containers`.
 """
 
 from collections.abc import Callable
@@ -10,19 +10,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ppcn.errors import UserError
-from ppcn.photos.exif import exif_of_tiff
-from ppcn.photos.heif_reader import HeifPhoto
-from ppcn.photos.metadata import (
-    Metadata,
-    insert_into_jpeg,
-    insert_into_png,
-    insert_into_tiff,
-    insert_into_webp,
+from ppcn.photos.containers.jpeg_file import insert_into_jpeg, jpeg_problem, read_trailer
+from ppcn.photos.containers.png_file import insert_into_png
+from ppcn.photos.containers.tiff_file import insert_into_tiff, tiff_problem
+from ppcn.photos.containers.webp_file import insert_into_webp
+from ppcn.photos.header import Content, Metadata
+from ppcn.photos.readers import (
+    OpenPhoto,
+    open_avif,
+    open_bmp,
+    open_heif,
+    open_jpeg,
+    open_png,
+    open_tiff,
+    open_webp,
 )
-from ppcn.photos.stored_photo import OpenPhoto
 
 Subsampling = Literal["auto", "4:4:4", "4:2:0"]
-Content = Literal["transparency", "16 bits", "EXIF", "XMP"]
 
 # First bytes of a file, by which its format is recognised.
 HEAD = 64
@@ -47,17 +51,19 @@ class EncodeOptions:
 
 @dataclass(frozen=True)
 class Writer:
-    """How libvips writes a format, with the ICC profile; EXIF and XMP are inserted afterwards.
+    """How libvips writes a format; metadata are inserted afterwards.
 
     Attributes:
         saver: libvips' function.
         settings: its arguments, by the options and by whether the pixels exceed `largest_file`.
         insert: puts metadata into a file that has none.
+        problem: why a file with so many bytes of pixels cannot hold metadata; None if it can.
     """
 
     saver: str
     settings: Callable[[EncodeOptions, bool], dict[str, Any]]
     insert: Callable[[Path, Metadata], None]
+    problem: Callable[[Metadata, int], str | None] = lambda metadata, size: None
 
 
 @dataclass(frozen=True)
@@ -68,14 +74,11 @@ class PhotoFormat:
         name: as it is shown.
         suffixes: of file names, in lower case; photos are written with the first one.
         magic: whether a file that begins with these bytes (64 at most) is of the format.
+        open: reads the header of a file, and its pixels later.
         holds: what its files may hold beside colours of 8 bits.
-        pillow: Pillow's plugin that reads it.
-        vips: how the names of libvips' loaders of it begin; photos are streamed where there are
-            any, and decoded at once where not.
-        reader: reads it where Pillow does not.
-        read_exif: reads EXIF where libvips does not.
         writer: writes it.
         becomes: name of the format that is written in its place, where it is not written itself.
+        trailer: the gain map behind the picture, and names of what else is there.
         largest_side: px.
         largest_file: bytes of pixels that a file can hold, unless its writer takes measures.
     """
@@ -83,13 +86,11 @@ class PhotoFormat:
     name: str
     suffixes: tuple[str, ...]
     magic: Callable[[bytes], bool]
+    open: Callable[[Path], OpenPhoto]
     holds: frozenset[Content] = frozenset()
-    pillow: str | None = None
-    vips: str | None = None
-    reader: Callable[[Path], OpenPhoto] | None = None
-    read_exif: Callable[[Path], bytes] | None = None
     writer: Writer | None = None
     becomes: str | None = None
+    trailer: Callable[[Path], tuple[bytes, tuple[str, ...]]] | None = None
     largest_side: int | None = None
     largest_file: int | None = None
 
@@ -127,71 +128,60 @@ def _tiff_settings(options: EncodeOptions, is_large: bool) -> dict[str, Any]:
     return {"compression": "deflate", "predictor": "horizontal", "bigtiff": is_large}
 
 
-_METADATA: frozenset[Content] = frozenset({"EXIF", "XMP"})
-_ALL: frozenset[Content] = _METADATA | {"transparency", "16 bits"}
+_BLOCKS: frozenset[Content] = frozenset({"EXIF", "XMP", "IPTC"})
+_PIXELS: frozenset[Content] = frozenset({"transparency", "16 bits"})
 
 FORMATS = (
     PhotoFormat(
         "AVIF",
         suffixes=(".avif",),
         magic=_is_avif,
-        holds=_ALL,
-        pillow="AVIF",
-        vips="heifload",
+        open=open_avif,
+        holds=_BLOCKS | _PIXELS,
         becomes="JPEG",
     ),
-    PhotoFormat(
-        "BMP",
-        suffixes=(".bmp",),
-        magic=_begins_with(b"BM"),
-        pillow="BMP",
-        becomes="PNG",
-    ),
+    PhotoFormat("BMP", suffixes=(".bmp",), magic=_begins_with(b"BM"), open=open_bmp, becomes="PNG"),
     PhotoFormat(
         "HEIF",
         suffixes=(".heic", ".heif", ".hif"),
         magic=_is_heif,
-        holds=_ALL,
-        reader=HeifPhoto,
+        open=open_heif,
+        holds=_BLOCKS | _PIXELS,
         becomes="JPEG",
     ),
     PhotoFormat(
         "JPEG",
         suffixes=(".jpg", ".jpeg"),
         magic=_begins_with(b"\xff\xd8\xff"),
-        holds=_METADATA,
-        pillow="JPEG",
-        vips="jpegload",
-        writer=Writer("jpegsave", _jpeg_settings, insert_into_jpeg),
+        open=open_jpeg,
+        holds=_BLOCKS | {"comments", "gain map"},
+        writer=Writer("jpegsave", _jpeg_settings, insert_into_jpeg, jpeg_problem),
+        trailer=read_trailer,
         largest_side=65500,
     ),
     PhotoFormat(
         "PNG",
         suffixes=(".png",),
         magic=_begins_with(b"\x89PNG\r\n\x1a\n"),
-        holds=_ALL,
-        pillow="PNG",
-        vips="pngload",
+        open=open_png,
+        holds=_BLOCKS | _PIXELS | {"texts", "chunks"},
         writer=Writer("pngsave", lambda options, is_large: {}, insert_into_png),
     ),
     PhotoFormat(
         "TIFF",
         suffixes=(".tiff", ".tif"),
         magic=_begins_with(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
-        holds=_ALL,
-        pillow="TIFF",
-        vips="tiffload",
-        read_exif=exif_of_tiff,
-        writer=Writer("tiffsave", _tiff_settings, insert_into_tiff),
+        open=open_tiff,
+        holds=_BLOCKS | _PIXELS,
+        writer=Writer("tiffsave", _tiff_settings, insert_into_tiff, tiff_problem),
         largest_file=4_000_000_000,
     ),
     PhotoFormat(
         "WebP",
         suffixes=(".webp",),
         magic=_is_webp,
-        holds=_METADATA | {"transparency"},
-        pillow="WEBP",
-        vips="webpload",
+        open=open_webp,
+        holds=frozenset({"EXIF", "XMP", "transparency"}),
         writer=Writer(
             "webpsave", lambda options, is_large: {"Q": options.quality}, insert_into_webp
         ),
@@ -202,8 +192,6 @@ FORMATS = (
 BY_NAME = {row.name: row for row in FORMATS}
 BY_SUFFIX = {suffix: row for row in FORMATS for suffix in row.suffixes}
 SUFFIXES = tuple(sorted(BY_SUFFIX))
-# What Pillow may take a photo for, whatever its name; some others would run other programs.
-PILLOW_PLUGINS = tuple(row.pillow for row in FORMATS if row.pillow)
 # Suffixes of the formats that are written, one each, without the dot.
 WRITTEN = tuple(row.suffixes[0].removeprefix(".") for row in FORMATS if row.writer)
 
@@ -218,11 +206,6 @@ def recognize(path: Path) -> PhotoFormat | None:
     with path.open("rb") as file:
         head = file.read(HEAD)
     return next((row for row in FORMATS if row.magic(head)), None)
-
-
-def of_vips_loader(name: str) -> PhotoFormat | None:
-    """The format that a loader of libvips reads; None of those that would run other programs."""
-    return next((row for row in FORMATS if row.vips and name.startswith(row.vips)), None)
 
 
 def result_suffix(photo: Path) -> str:

@@ -1,44 +1,51 @@
-"""Photos with all that their files hold: depth, transparency, colours, EXIF and XMP.
+"""Photos with all that their files hold: depth, transparency, colours, metadata.
 
 libvips decodes and encodes in strips, and what a network reads and writes lies in plain files on
-the disk meanwhile, so that a photo of any size takes little memory.
+the disk meanwhile, so that a photo of any size takes little memory. What a file stores is said by
+its header, once; no step guesses it from the image that it is given.
 """
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyvips
-from PIL import Image
+from numpy.typing import NDArray
 
 from ppcn.errors import UserError
 from ppcn.files.artifacts import replacing
-from ppcn.photos.color import LUMA_WEIGHTS, describes_other_rgb
-from ppcn.photos.decode import open_photo, upright_srgb
-from ppcn.photos.decode_errors import check_is_file, damaged, forbidden, unknown
-from ppcn.photos.exif import EXIF_MARK
+from ppcn.photos.color import LUMA_WEIGHTS
+from ppcn.photos.color_space import color_space_of
+from ppcn.photos.containers.jpeg_file import with_segments_of
+from ppcn.photos.decode_errors import as_user_error, check_is_file, unknown
+from ppcn.photos.exif import has_orientation
 from ppcn.photos.formats import (
     BY_NAME,
     EncodeOptions,
     PhotoFormat,
     Writer,
     format_to_write,
-    of_vips_loader,
     recognize,
 )
-from ppcn.photos.metadata import Metadata
+from ppcn.photos.header import CHANNELS, Change, Kind, Metadata
 from ppcn.photos.raw_photo import RawPhoto
+from ppcn.photos.readers import Access
 
 # Larger photos are rather an attack, px.
 LARGEST = 1_000_000_000
+# From this size on, a file must have a byte for so many pixels at least.
+LARGE, SPARSE = 40_000_000, 200
 PROFILE = "icc-profile-data"
-COLOURS = {"srgb", "rgb", "rgb16", "b-w", "grey16", "cmyk"}
-GREY = {"b-w", "grey16"}
-
-logging.getLogger("pyvips").setLevel(logging.ERROR)
+QUALITY_OF_GAIN_MAP = 95
+INTERPRETATIONS: dict[tuple[Kind, int], str] = {
+    ("GRAY", 8): "b-w",
+    ("GRAY", 16): "grey16",
+    ("RGB", 8): "srgb",
+    ("RGB", 16): "rgb16",
+    ("CMYK", 8): "cmyk",
+    ("CMYK", 16): "cmyk",
+}
+FORMATS_OF_DEPTH = {8: "uchar", 16: "ushort"}
 
 
 class PhotoFile:
@@ -49,27 +56,32 @@ class PhotoFile:
         height: of the upright photo, px.
         width: of the upright photo, px.
         has_alpha: whether it holds transparency.
-        metadata: EXIF and XMP.
+        header: what its file says.
 
     Raises:
-        UserError: the file is missing, damaged, no photo, implausibly large, or of a kind that
-            cannot be kept, such as 32 bits a channel.
+        UserError: the file is missing, damaged, no photo, implausibly large, HDR, or of a kind
+            that cannot be kept, such as 32 bits a channel.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        check_is_file(path)
-        if not path.stat().st_size:
-            raise UserError(f"{path}: an empty file; remove it")
-        self._decoded, self.metadata = self._read_header()
-        image = self._upright()
-        self.height, self.width = image.height, image.width
-        if self.height * self.width > LARGEST:
-            raise UserError(f"{path}: more than a billion pixels; reduce the photo first")
-        if image.format not in ("uchar", "ushort") or image.interpretation not in COLOURS:
-            stored = f"{image.interpretation} pixels of kind {image.format}"
-            raise UserError(f"{path}: stores {stored}; save it as RGB of 8 or 16 bits a channel")
-        self.has_alpha = image.hasalpha()
+        with as_user_error(path):
+            check_is_file(path)
+            self.format = recognize(path)
+            if self.format is None:
+                raise unknown(path)
+            self._reader = self.format.open(path)
+            self.header = self._reader.header
+            self.width, self.height = self.header.size()
+            self._check_size()
+            layout = self.header.layout
+            self._colors = color_space_of(self.header.color, layout.kind, path)
+        self.has_alpha = layout.has_alpha
+
+    @property
+    def metadata(self) -> Metadata:
+        """What its file says of it."""
+        return self.header.metadata
 
     def decode(self, scratch: Path) -> RawPhoto:
         """Write the photo as upright sRGB to a plain file in the folder `scratch`.
@@ -79,12 +91,47 @@ class PhotoFile:
         Raises:
             UserError: the photo is damaged.
         """
-        with _vips_as_user_error(self.path):
-            image = self._as_srgb(self._colours(self._upright()))
-            depth = 8 if image.format == "uchar" else 16
+        with as_user_error(self.path):
+            image, white = self._as_srgb(self._color_bands(self._upright()))
+            depth = 8 if white == 255 else 16
             raw = RawPhoto(scratch / "photo.raw", self.height, self.width, depth)
             image.rawsave(str(raw.path), keep="none")
             return raw
+
+    def read(self) -> NDArray[np.uint8]:
+        """The photo as upright sRGB, (H, W, 3) uint8, without transparency.
+
+        Raises:
+            UserError: the photo is damaged.
+        """
+        with as_user_error(self.path):
+            image, white = self._as_srgb(self._color_bands(self._upright()))
+            if white != 255:
+                image = _times(image, 255 / white).rint().cast("uchar")
+            pixels = np.frombuffer(image.write_to_memory(), np.uint8)
+            return pixels.reshape(self.height, self.width, 3)
+
+    def check(self, out: Path, scale: int = 1, is_stripped: bool = False) -> None:
+        """Make sure that a picture made of this photo can be written, before it is made.
+
+        Args:
+            out: file to write; its suffix names the format.
+            scale: how many times as large it will be.
+            is_stripped: whether it gets no metadata.
+
+        Raises:
+            UserError: it cannot.
+        """
+        side = max(self.width, self.height) * scale
+        photo_format, writer = format_to_write(out, side, self.has_alpha)
+        layout = self.header.layout
+        channels = 1 if layout.kind == "GRAY" else 3
+        size = self.width * self.height * scale**2 * (channels + layout.has_alpha)
+        size *= layout.depth // 8 if "16 bits" in photo_format.holds else 1
+        change = Change(self.width * scale, self.height * scale, scale)
+        metadata, _ = self._metadata_for(photo_format, change, is_stripped)
+        if problem := writer.problem(metadata, size):
+            raise UserError(f"{self.path}: {problem}")
 
     def encode(
         self,
@@ -93,7 +140,8 @@ class PhotoFile:
         options: EncodeOptions,
         scratch: Path,
         strength: float = 1.0,
-    ) -> None:
+        is_stripped: bool = False,
+    ) -> tuple[str, ...]:
         """Write a picture made of this photo, in its colours and with all else of its file.
 
         What a network changed, as far as `strength` goes, is added to the photo's own pixels: so
@@ -105,146 +153,192 @@ class PhotoFile:
             options: quality.
             scratch: folder for what lies on the disk meanwhile.
             strength: 0..1; of results of the photo's size.
+            is_stripped: whether to leave metadata out, but for colours.
+
+        Returns:
+            Names of what the file held and the result does not.
 
         Raises:
             UserError: the format cannot hold the picture, or the photo is damaged.
         """
-        side = max(result.width, result.height)
-        photo_format, writer = format_to_write(out, side, self.has_alpha)
-        with _vips_as_user_error(self.path):
+        self.check(out, result.width // self.width, is_stripped)
+        photo_format, writer = format_to_write(
+            out, max(result.width, result.height), self.has_alpha
+        )
+        scale = result.width // self.width
+        orientation = self.header.orientation
+        is_same = strength == 0 and scale == 1 and orientation == 1
+        is_turned = orientation != 1 or has_orientation(self.metadata.exif)
+        change = Change(result.width, result.height, scale, orientation, is_turned, is_same)
+        with as_user_error(self.path):
             picture = self._picture(result, scratch, strength)
-            metadata = self.metadata.for_picture(result.width, result.height, strength == 0)
+            trailer = (
+                self.format.trailer(self.path) if self.format and self.format.trailer else None
+            )
+            metadata, dropped = self._metadata_for(photo_format, change, is_stripped, trailer)
             with replacing(out) as temporary:
                 _save(picture, temporary, photo_format, writer, options)
-                if metadata != Metadata():
-                    writer.insert(temporary, metadata)
+                writer.insert(temporary, metadata)
+        return dropped
+
+    def _check_size(self) -> None:
+        pixels = self.width * self.height
+        if pixels > LARGEST:
+            raise UserError(f"{self.path}: more than a billion pixels; reduce the photo first")
+        if pixels > LARGE and pixels > SPARSE * self.path.stat().st_size:
+            what = f"damaged photo ({pixels // 1_000_000} million pixels in so small a file)"
+            raise UserError(f"{self.path}: {what}; replace or remove it")
+
+    def _metadata_for(
+        self,
+        photo_format: PhotoFormat,
+        change: Change,
+        is_stripped: bool,
+        trailer: tuple[bytes, tuple[str, ...]] | None = None,
+    ) -> tuple[Metadata, tuple[str, ...]]:
+        """What a picture of a format gets of the photo's metadata, and names of the rest."""
+        metadata, others = self.metadata, self.header.others
+        layout = self.header.layout
+        others += ("extra channels",) if layout.extra else ()
+        if trailer:
+            gain_map, behind = trailer
+            others += behind
+            if "gain map" in photo_format.holds and gain_map:
+                gain_map = _turned_jpeg(gain_map, change.orientation)
+            metadata = replace(metadata, gain_map=gain_map)
+        metadata = replace(metadata, profile=self._colors.embedded)
+        if not self._colors.is_kept:
+            metadata = replace(metadata, chunks=())
+        others += self._colors.dropped
+        if is_stripped:
+            stripped = metadata.stripped()
+            return stripped.held_by(photo_format.holds)[0], ()
+        metadata, not_held = metadata.held_by(photo_format.holds)
+        metadata, stale = metadata.for_picture(change)
+        return metadata, tuple(dict.fromkeys((*others, *not_held, *stale)))
 
     def _picture(self, result: RawPhoto, scratch: Path, strength: float) -> pyvips.Image:
         """The result as this photo stores its pixels."""
+        layout = self.header.layout
         own = self._upright()
-        changed = self._in_own_colours(result.image(), scratch)
+        changed = self._in_own_colors(result.image(), result.white, scratch)
         picture = changed
-        larger = result.width // self.width
-        if larger == 1 and (strength < 1 or self._profile):
-            base = self._colours(own)
-            before = self._in_own_colours(self._as_srgb(base), scratch)
+        scale = result.width // self.width
+        if scale == 1 and (strength < 1 or self._profile_kept):
+            colors = self._color_bands(own)
+            before, white = self._as_srgb(colors)
+            base = colors if layout.kind != "CMYK" and self._colors.is_kept else None
+            before = self._in_own_colors(before, white, scratch)
+            base = before if base is None else base
             picture = base + (changed - before) * strength
         # The cast clips.
-        picture = picture.rint().cast(own.format)
-        if self.has_alpha:
-            alpha = own[own.bands - 1]
-            picture = picture.bandjoin(alpha.resize(larger) if larger > 1 else alpha)
-        return _described(picture, own)
-
-    def _read_header(self) -> tuple[pyvips.Image | None, Metadata]:
-        """Pixels, where libvips cannot read them itself, and metadata."""
-        with _vips_as_user_error(self.path):
-            photo_format = recognize(self.path)
-            if photo_format and not photo_format.vips:
-                return _decode_at_once(self.path)
-            image, loaded_format = self._load("sequential")
-            exif, xmp = (_blob(image, f"{name}-data") or b"" for name in ("exif", "xmp"))
-            if loaded_format.read_exif:
-                exif = loaded_format.read_exif(self.path)
-            return None, Metadata(exif.removeprefix(EXIF_MARK), xmp)
+        picture = picture.rint().cast(FORMATS_OF_DEPTH[layout.depth])
+        if layout.has_alpha:
+            alpha = own[CHANNELS[layout.kind]]
+            picture = picture.bandjoin(alpha.resize(scale) if scale > 1 else alpha)
+        kind: Kind = "GRAY" if layout.kind == "GRAY" else "RGB"
+        name = INTERPRETATIONS[kind, layout.depth]
+        return picture.copy(interpretation=name, xres=own.xres, yres=own.yres)
 
     def _upright(self) -> pyvips.Image:
-        """Read the file anew, for its rows can be read only once."""
-        if self._decoded is not None:
-            return self._decoded
-        with _vips_as_user_error(self.path):
-            image, _ = self._load("sequential")
-            if _orientation(image) > 2:
-                image, _ = self._load("random")
-            return image.autorot()
+        """Colours and transparency, turned; read anew, for rows can be read only once."""
+        layout, orientation = self.header.layout, self.header.orientation
+        access: Access = "random" if orientation > 2 else "sequential"
+        image = self._reader.image(access)
+        bands = CHANNELS[layout.kind] + layout.has_alpha
+        stored = (image.width, image.height, image.bands, image.format)
+        depth = FORMATS_OF_DEPTH[layout.depth]
+        if stored != (layout.width, layout.height, bands + layout.extra, depth):
+            raise ValueError("its pixels are not what its header says")
+        image = image[:bands] if layout.extra else image
+        image = image.copy(interpretation=INTERPRETATIONS[layout.kind, layout.depth])
+        if image.get_typeof("orientation"):
+            image.remove("orientation")
+        if layout.is_associated:
+            image = image.unpremultiply(max_alpha=layout.white).cast(depth)
+        return _turned(image, orientation)
 
-    def _load(self, access: str) -> tuple[pyvips.Image, PhotoFormat]:
-        image = pyvips.Image.new_from_file(str(self.path), access=access, fail_on="error")
-        photo_format = of_vips_loader(image.get("vips-loader"))
-        if photo_format is None:
-            raise unknown(self.path)
-        return image, photo_format
+    def _color_bands(self, image: pyvips.Image) -> pyvips.Image:
+        """An image without transparency."""
+        channels = CHANNELS[self.header.layout.kind]
+        return image[:channels] if image.bands > channels else image
 
-    def _colours(self, image: pyvips.Image) -> pyvips.Image:
-        """Without transparency; of CMYK its RGB."""
-        if image.hasalpha():
-            image = image[: image.bands - 1] if image.bands > 2 else image[0]
-        if image.interpretation == "cmyk":
-            return image.icc_transform("srgb", embedded=True, input_profile="cmyk", depth=8)
-        return image
+    @property
+    def _profile_kept(self) -> bytes | None:
+        """The profile of colours that results have, too, where they are not sRGB."""
+        return self._colors.profile if self._colors.is_kept else None
 
-    @cached_property
-    def _profile(self) -> bytes | None:
-        """The ICC profile, where colours are not sRGB."""
-        image = self._upright()
-        profile = _blob(image, PROFILE)
-        if image.interpretation == "cmyk" or not describes_other_rgb(profile):
-            return None
-        return profile
-
-    def _as_srgb(self, image: pyvips.Image) -> pyvips.Image:
-        if image.bands == 1:
-            return image.bandjoin([image, image]).copy(
-                interpretation="srgb" if image.format == "uchar" else "rgb16"
+    def _as_srgb(self, image: pyvips.Image) -> tuple[pyvips.Image, int]:
+        """Colours as sRGB, three channels, and their white."""
+        layout, profile = self.header.layout, self._colors.profile
+        if profile or layout.kind == "CMYK":
+            image = image.copy()
+            if image.get_typeof(PROFILE):
+                image.remove(PROFILE)
+            if profile:
+                image.set_type(pyvips.GValue.blob_type, PROFILE, profile)
+            fallback = "cmyk" if layout.kind == "CMYK" else "srgb"
+            converted = image.icc_transform(
+                "srgb", embedded=True, input_profile=fallback, depth=16, intent="relative"
             )
-        if not self._profile:
-            return image
-        return image.icc_transform("srgb", embedded=True, depth=16, intent="relative")
+            return converted, 65535
+        if layout.kind == "GRAY":
+            name = INTERPRETATIONS["RGB", layout.depth]
+            image = image.bandjoin([image, image]).copy(interpretation=name)
+        return image, layout.white
 
-    def _in_own_colours(self, image: pyvips.Image, scratch: Path) -> pyvips.Image:
-        """Turn sRGB into what the photo stores; numbers stay as precise as they are."""
-        stored = self._upright()
-        if stored.interpretation in GREY:
-            image = image.recomb([list(LUMA_WEIGHTS)])
-        elif self._profile:
+    def _in_own_colors(self, image: pyvips.Image, white: int, scratch: Path) -> pyvips.Image:
+        """Turn sRGB into what results store; numbers stay as precise as they are."""
+        layout = self.header.layout
+        if self._profile_kept:
             profile = scratch / "photo.icc"
-            profile.write_bytes(self._profile)
+            profile.write_bytes(self._profile_kept)
             image = image.icc_transform(
                 str(profile), input_profile="srgb", depth=16, intent="relative"
             )
-        white = 65535 if image.format == "ushort" or self._profile else 255
-        wanted = 65535 if stored.format == "ushort" else 255
-        return image if white == wanted else image * (wanted / white)
+            white = 65535
+        elif layout.kind == "GRAY":
+            image = image.recomb([list(LUMA_WEIGHTS)])
+        return _times(image, layout.white / white)
 
 
 def write_comparison(before: RawPhoto, after: RawPhoto, out: Path) -> None:
     """Write a photo and what was made of it side by side, as a JPEG."""
     left = before.image().resize(after.width / before.width)
-    both = _eight_bits(left.join(after.image(), "horizontal"))
+    both = left.join(after.image(), "horizontal")
+    if after.depth == 16:
+        both = (both / 257).rint().cast("uchar").copy(interpretation="srgb")
     largest, limit = max(both.width, both.height), BY_NAME["JPEG"].largest_side
     if limit and largest > limit:
         both = both.resize(limit / largest)
-    with replacing(out) as temporary:
+    with as_user_error(out), replacing(out) as temporary:
         both.jpegsave(str(temporary), Q=90)
 
 
-def _decode_at_once(path: Path) -> tuple[pyvips.Image, Metadata]:
-    """Pixels and metadata of a photo that libvips does not read."""
-    with open_photo(path) as photo:
-        stored, metadata = photo.decode(), photo.metadata()
-        if isinstance(stored.pixels, Image.Image):
-            return pyvips.Image.new_from_array(upright_srgb(stored)), metadata
-    pixels = stored.pixels
-    if stored.white != 255:
-        pixels = np.rint(pixels * (65535 / stored.white)).astype(np.uint16)
-    image = pyvips.Image.new_from_array(pixels)
-    image = image.copy(interpretation="srgb" if stored.white == 255 else "rgb16")
-    if stored.profile:
-        _set_blob(image, PROFILE, stored.profile)
-    return image, metadata
+def _times(image: pyvips.Image, factor: float) -> pyvips.Image:
+    return image if factor == 1 else image * factor
 
 
-def _described(picture: pyvips.Image, own: pyvips.Image) -> pyvips.Image:
-    """Give a picture a photo's resolution and profile."""
-    grey = own.interpretation in GREY
-    names = {("uchar", True): "b-w", ("ushort", True): "grey16", ("uchar", False): "srgb"}
-    picture = picture.copy(
-        interpretation=names.get((own.format, grey), "rgb16"), xres=own.xres, yres=own.yres
-    )
-    profile = _blob(own, PROFILE)
-    if own.interpretation != "cmyk" and profile:
-        _set_blob(picture, PROFILE, profile)
-    return picture
+def _turned(image: pyvips.Image, orientation: int) -> pyvips.Image:
+    """Turn an image as EXIF's number says."""
+    if orientation == 1:
+        return image
+    image = image.copy()
+    image.set_type(pyvips.GValue.gint_type, "orientation", orientation)
+    image = image.autorot()
+    if image.get_typeof("orientation"):
+        image = image.copy()
+        image.remove("orientation")
+    return image
+
+
+def _turned_jpeg(file: bytes, orientation: int) -> bytes:
+    """A JPEG file turned, with its other segments; the same where it need not be turned."""
+    if orientation == 1:
+        return file
+    image = _turned(pyvips.Image.jpegload_buffer(file, access="random"), orientation)
+    saved = image.jpegsave_buffer(Q=QUALITY_OF_GAIN_MAP, keep="none")
+    return with_segments_of(bytes(saved), file)
 
 
 def _save(
@@ -254,46 +348,13 @@ def _save(
     writer: Writer,
     options: EncodeOptions,
 ) -> None:
-    """Encode, with the ICC profile and nothing else."""
-    if "16 bits" not in photo_format.holds:
-        picture = _eight_bits(picture)
-    depth = 2 if "16" in picture.interpretation else 1
-    size = picture.width * picture.height * picture.bands * depth
+    """Encode the pixels alone."""
+    depth = 16 if picture.format == "ushort" else 8
+    if depth == 16 and "16 bits" not in photo_format.holds:
+        name = "b-w" if picture.interpretation == "grey16" else "srgb"
+        picture = (picture / 257).rint().cast("uchar").copy(interpretation=name)
+        depth = 8
+    size = picture.width * picture.height * picture.bands * (depth // 8)
     is_large = photo_format.largest_file is not None and size > photo_format.largest_file
     save = getattr(picture, writer.saver)
-    save(str(path), keep="icc", **writer.settings(options, is_large))
-
-
-def _eight_bits(picture: pyvips.Image) -> pyvips.Image:
-    if picture.format == "uchar":
-        return picture
-    name = "b-w" if picture.interpretation == "grey16" else "srgb"
-    return (picture / 257).rint().cast("uchar").copy(interpretation=name)
-
-
-def _orientation(image: pyvips.Image) -> int:
-    return int(image.get("orientation")) if image.get_typeof("orientation") else 1
-
-
-def _blob(image: pyvips.Image, name: str) -> bytes | None:
-    return image.get(name) if image.get_typeof(name) else None
-
-
-def _set_blob(image: pyvips.Image, name: str, data: bytes) -> None:
-    image.set_type(pyvips.GValue.blob_type, name, data)
-
-
-@contextmanager
-def _vips_as_user_error(path: Path) -> Iterator[None]:
-    """Turn what libvips raises over a photo into one sentence."""
-    try:
-        yield
-    except PermissionError:
-        raise forbidden(path) from None
-    except pyvips.Error as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        if any("not a known file format" in line for line in lines):
-            raise unknown(path) from None
-        if any("No space left" in line for line in lines):
-            raise UserError("no space left on the disk; free some and run again") from None
-        raise damaged(path, lines[1] if len(lines) > 1 else lines[0]) from None
+    save(str(path), keep="none", **writer.settings(options, is_large))

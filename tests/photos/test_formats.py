@@ -19,11 +19,10 @@ from ppcn.photos.formats import (
     EncodeOptions,
     PhotoFormat,
     format_to_write,
-    of_vips_loader,
     recognize,
     result_suffix,
 )
-from ppcn.photos.metadata import Metadata
+from ppcn.photos.header import Metadata
 from ppcn.photos.photo_file import PhotoFile
 
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"></x:xmpmeta>'
@@ -40,8 +39,8 @@ def pixels(alpha: bool = False, depth: int = 8) -> np.ndarray:
 def sample(folder: Path, row: PhotoFormat) -> Path:
     """A photo of a format, written by Pillow or pillow-heif."""
     path = folder / f"sample{row.suffixes[0]}"
-    if row.pillow:
-        Image.fromarray(pixels()).save(path, row.pillow)
+    if row.name != "HEIF":
+        Image.fromarray(pixels()).save(path, row.name)
     else:
         pillow_heif.from_pillow(Image.fromarray(pixels())).save(path)
     return path
@@ -57,12 +56,9 @@ def test_every_suffix_belongs_to_one_format() -> None:
 
 @each_format
 def test_every_row_is_complete(row: PhotoFormat) -> None:
-    assert bool(row.pillow) != bool(row.reader), "one way to read it whole"
     assert (row.writer is None) == (row.becomes is not None), "written, or as another format"
     if row.becomes:
         assert BY_NAME[row.becomes].writer
-    if row.vips:
-        assert of_vips_loader(f"{row.vips}_source") is row
     out = Path(f"a{row.suffixes[-1].upper()}")
     assert result_suffix(out) == (
         out.suffix if row.writer else BY_NAME[row.becomes or ""].suffixes[0]

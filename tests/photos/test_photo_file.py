@@ -10,10 +10,12 @@ import pyvips
 from PIL import Image, ImageCms, PngImagePlugin
 
 from ppcn.errors import UserError
-from ppcn.photos import heif_reader
+from ppcn.photos import photo_file
+from ppcn.photos.containers.jpeg_file import jpeg_problem
 from ppcn.photos.decode import read_photo
+from ppcn.photos.exif import corrected
 from ppcn.photos.formats import EncodeOptions
-from ppcn.photos.metadata import Metadata, insert_into_jpeg
+from ppcn.photos.header import Change, Metadata
 from ppcn.photos.photo_file import PhotoFile, write_comparison
 from ppcn.photos.raw_photo import RawPhoto
 
@@ -223,8 +225,8 @@ def test_heic_becomes_jpeg_with_its_metadata(
     same_again(tmp_path / "a.heic", tmp_path / "b.jpg", options=EncodeOptions(quality=100))
     assert PhotoFile(tmp_path / "b.jpg").metadata.camera() == "Apple iPhone 3GS"
     assert np.abs(read_photo(tmp_path / "b.jpg").astype(int) - upright).max() < 12
-    monkeypatch.setattr(heif_reader, "MAX_PIXELS", 4000)
-    with pytest.raises(UserError, match=r"a\.heic: more than 178 million pixels"):
+    monkeypatch.setattr(photo_file, "LARGEST", 4000)
+    with pytest.raises(UserError, match=r"a\.heic: more than a billion pixels"):
         PhotoFile(tmp_path / "a.heic")
 
 
@@ -243,24 +245,31 @@ def test_jpeg_is_encoded_with_the_options(tmp_path: Path) -> None:
 def test_a_stale_thumbnail_is_cut_off(tmp_path: Path) -> None:
     """First directory without entries, linked to a second one at 14."""
     exif = b"II*\0" + struct.pack("<IHIHI", 8, 0, 14, 0, 0)
-    for keeps, link in ((True, 14), (False, 0)):
-        corrected = Metadata(exif).for_picture(10, 10, keeps_thumbnail=keeps).exif
-        assert struct.unpack_from("<I", corrected, 10) == (link,)
+    for keeps, link, names in ((True, 14, ()), (False, 0, ("EXIF thumbnail",))):
+        block, dropped = corrected(exif, (10, 10), keeps_thumbnail=keeps)
+        assert struct.unpack_from("<I", block, 10) == (link,)
+        assert dropped == names
 
 
 def test_damaged_exif_is_passed_on(tmp_path: Path) -> None:
     for exif in (b"", b"II", b"II*\0\xff\xff\xff\xff", b"MM\0*" + bytes(6), b"rubbish"):
-        assert Metadata(exif).for_picture(10, 10, keeps_thumbnail=False).exif[:2] == exif[:2]
+        fitted, _ = Metadata(exif).for_picture(Change(10, 10))
+        assert fitted.exif[:2] == exif[:2]
         assert Metadata(exif).camera() == ""
 
 
-def test_too_much_metadata_for_a_jpeg_is_refused(tmp_path: Path) -> None:
-    save(tmp_path / "a.jpg", pixels_of())
-    before = (tmp_path / "a.jpg").read_bytes()
-    with pytest.raises(UserError, match="do not fit into a JPEG"):
-        insert_into_jpeg(tmp_path / "a.jpg", Metadata(xmp=bytes(70_000)))
-    assert (tmp_path / "a.jpg").read_bytes() == before
-    assert list(tmp_path.iterdir()) == [tmp_path / "a.jpg"]
+def test_too_much_metadata_for_a_jpeg_is_refused_before_anything_is_computed(
+    tmp_path: Path,
+) -> None:
+    exif = Image.Exif()
+    exif[0x9C9C] = bytes(70_000)
+    Image.fromarray(pixels_of()).save(tmp_path / "a.png", exif=exif)
+    photo = PhotoFile(tmp_path / "a.png")
+    photo.check(tmp_path / "b.png")
+    with pytest.raises(UserError, match=r"a\.png: \d+ bytes of EXIF do not fit into a JPEG; write"):
+        photo.check(tmp_path / "b.jpg")
+    photo.check(tmp_path / "b.jpg", is_stripped=True)
+    assert jpeg_problem(Metadata(profile=bytes(2**24)), 0)
 
 
 def test_sides_that_a_kind_of_file_cannot_have_are_refused(tmp_path: Path) -> None:

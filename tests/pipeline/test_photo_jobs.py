@@ -1,5 +1,6 @@
 """`enhance` and `upscale` as a user calls them, on all kinds of photos."""
 
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -158,7 +159,7 @@ def test_odd_photos_are_done_right_or_refused_in_one_sentence(
         with Image.open(path) as file:
             assert file.size == size, name
             file.load()
-    assert len(list((tmp_path / "out").iterdir())) == len(GOOD)
+    assert len(list((tmp_path / "out").glob("[!.]*"))) == len(GOOD)
     # One warning for a camera that the weights do not know.
     assert done.stderr.count("iPhone 27, the weights know Apple iPhone 3GS") == 1
 
@@ -184,7 +185,7 @@ def test_folders_patterns_and_formats(tmp_path: Path, weights: Path) -> None:
     done = run(tmp_path, "enhance", "in", *common, "--compare")
     assert done.returncode == 0, done.stderr
     results = sorted(
-        str(p.relative_to(tmp_path / "in/out")) for p in (tmp_path / "in/out").rglob("*.*")
+        str(p.relative_to(tmp_path / "in/out")) for p in (tmp_path / "in/out").rglob("[!.]*.*")
     )
     wanted = ["a.compare.jpg", "a.jpg", "deep/er/b.compare.jpg", "deep/er/b.png", "old.jpg"]
     assert results == wanted
@@ -204,8 +205,9 @@ def test_nothing_is_overwritten_unless_told(tmp_path: Path, weights: Path) -> No
     assert "1 of 1 results already exist; --overwrite replaces them" in done.stdout
     assert run(tmp_path, *common, "--overwrite").returncode == 0
     assert read_photo(tmp_path / "enhanced/a.png").shape == (16, 24, 3)
-    last = refusal(tmp_path, *common, "--out", ".", "--overwrite")
-    assert "a.png: would be replaced by its result; name another --out" in last
+    done = run(tmp_path, *common, "--out", ".", "--overwrite")
+    assert done.returncode == 1
+    assert "a.png: would be replaced by its result; name another --out" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -213,7 +215,6 @@ def test_nothing_is_overwritten_unless_told(tmp_path: Path, weights: Path) -> No
     [
         (["nothing*.jpg"], "nothing*.jpg: matches no photo"),
         (["."], "holds no photo"),
-        (["a.png", "b/a.png"], "its result would replace that of a.png; rename one"),
         (["missing.jpg"], "missing.jpg: no such photo"),
     ],
 )
@@ -245,7 +246,7 @@ def test_upscale_works_with_what_is_shipped(odd: Path, tmp_path: Path) -> None:
     done = run(tmp_path, "upscale", *photos)
     assert done.returncode == 0, done.stderr
     sizes = {}
-    for path in (tmp_path / "upscaled").iterdir():
+    for path in (tmp_path / "upscaled").glob("[!.]*"):
         with Image.open(path) as file:
             sizes[path.name] = file.size
     assert sizes == {
@@ -255,3 +256,99 @@ def test_upscale_works_with_what_is_shipped(odd: Path, tmp_path: Path) -> None:
         "one.png": (4, 4),
     }
     assert pyvips.Image.new_from_file(str(tmp_path / "upscaled/deep.png")).format == "ushort"
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("[!.]*.*"))
+
+
+def test_two_photos_of_one_name_are_both_done(tmp_path: Path, weights: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("IMG_1.bmp", "IMG_1.png", "IMG_2.bmp"):
+        picture().save(tmp_path / "in" / name)
+    done = run(tmp_path, "enhance", "in", "--weights", weights)
+    assert done.returncode == 0, done.stderr
+    assert names_in(tmp_path / "enhanced") == ["IMG_1.bmp.png", "IMG_1.png", "IMG_2.png"]
+
+
+def test_photos_that_cannot_be_told_apart_do_not_stop_the_others(
+    tmp_path: Path, weights: Path
+) -> None:
+    for name in ("a.png", "b/a.png", "c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        picture().save(tmp_path / name)
+    done = run(tmp_path, "enhance", "a.png", "b/a.png", "c.png", "--weights", weights)
+    assert done.returncode == 1
+    assert "b/a.png: its result would replace that of a.png; rename one" in done.stderr
+    assert names_in(tmp_path / "enhanced") == ["a.png", "c.png"]
+
+
+def test_a_single_photo_may_name_its_result(tmp_path: Path, weights: Path) -> None:
+    for name in ("a.png", "b.png"):
+        picture().save(tmp_path / name)
+    common = ("--weights", weights, "--out", "deep/better.JPG")
+    done = run(tmp_path, "enhance", "a.png", *common)
+    assert done.returncode == 0, done.stderr
+    assert names_in(tmp_path / "deep") == ["better.JPG"]
+    with Image.open(tmp_path / "deep/better.JPG") as file:
+        assert file.format == "JPEG"
+    last = refusal(tmp_path, "enhance", "a.png", "b.png", *common)
+    assert "deep/better.JPG: one file for 2 photos; name a folder" in last
+
+
+def test_earlier_results_are_not_enhanced_again(tmp_path: Path, weights: Path) -> None:
+    (tmp_path / "in").mkdir()
+    picture().save(tmp_path / "in/a.png")
+    common = ("enhance", "in", "--weights", weights)
+    assert run(tmp_path, *common, "--out", "in/better", "--compare").returncode == 0
+    done = run(tmp_path, *common, "--out", "in/best")
+    assert "1 photos written" in done.stdout, done.stderr
+    assert names_in(tmp_path / "in/best") == ["a.png"]
+    # Enlarging what was enhanced is another thing.
+    done = run(tmp_path, "upscale", "in/better", "--out", "large")
+    assert done.returncode == 0, done.stderr
+    assert "a.png" in names_in(tmp_path / "large")
+
+
+def test_names_as_long_as_can_be_and_of_odd_bytes(tmp_path: Path, weights: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    longest, too_long = "x" * 251 + ".png", "y" * 251 + ".bmp"
+    for name in (longest, "[1] *?.png"):
+        picture().save(folder / name)
+    (folder / too_long).write_bytes((folder / longest).read_bytes())
+    (folder / (too_long[:-4] + ".png")).write_bytes((folder / longest).read_bytes())
+    with open(os.fsencode(folder) + b"/caf\xe9.png", "wb") as file:
+        picture().save(file, "PNG")
+    done = run(tmp_path, "enhance", "in", "--weights", weights)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "the name is not UTF-8; rename the photo" in done.stderr
+    assert "the name of its result is too long; shorten the photo's" in done.stderr
+    assert "2 of 5 photos failed" in done.stderr
+    expected = sorted([longest, "[1] *?.png", too_long[:-4] + ".png"])
+    assert names_in(tmp_path / "enhanced") == expected
+
+
+def test_what_cannot_be_written_is_known_before_a_network_runs(
+    tmp_path: Path, weights: Path
+) -> None:
+    picture().convert("RGBA").save(tmp_path / "a.png")
+    picture().save(tmp_path / "b.png")
+    done = run(tmp_path, "enhance", "a.png", "b.png", "--format", "jpg", "--weights", weights)
+    assert done.returncode == 1
+    first, *_ = (line for line in done.stderr.splitlines() if "a.png" in line or "a.jpg" in line)
+    assert "JPEG holds no transparency" in first
+    assert names_in(tmp_path / "enhanced") == ["b.jpg"]
+
+
+def test_strip_leaves_the_picture_and_its_colours(tmp_path: Path, weights: Path) -> None:
+    exif = Image.Exif()
+    exif.update({0x0112: 6, 0x0110: "Phone"})
+    picture().save(tmp_path / "a.jpg", exif=exif, comment=b"hello", quality=95)
+    done = run(tmp_path, "enhance", "a.jpg", "--strip", "--strength", 0, "--weights", weights)
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "enhanced/a.jpg") as file:
+        assert file.size == (16, 24)
+        assert not file.getexif()
+        assert "comment" not in file.info

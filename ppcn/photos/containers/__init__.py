@@ -1,0 +1,1 @@
+"""What photo files hold beside their pixels: a module for each kind of container."""
