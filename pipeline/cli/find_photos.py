@@ -167,5 +167,5 @@ def note_results(folder: Path, job: Job, task: str) -> None:
         listed = set(file)
         for result in (job.out, job.comparison):
             line = f"{task}\t{result.relative_to(folder)}\n"
-            if result.exists() and line not in listed:
+            if os.path.exists(result) and line not in listed:
                 file.write(line)
