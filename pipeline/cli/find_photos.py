@@ -1,23 +1,31 @@
 """Which photos a command is to do, and where the results go."""
 
 import glob
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ppcn.errors import UserError
+from ppcn.photos.camera_raw import prefer_sidecars
 from ppcn.photos.formats import (
+    BY_NAME,
     SUFFIXES,
     WRITTEN,
     has_photo_suffix,
     result_suffix,
 )
+from ppcn.photos.photo_file import PhotoFile
+
+logger = logging.getLogger(__name__)
 
 # Bytes of a name, at most, in all common file systems.
 LONGEST_NAME = 255
 # Lists the results that lie in a folder, so that they are not taken for photos another time.
 RESULTS = ".ppcn-results"
+# Formats that are not written, and whose files may hold transparency.
+MAY_BE_CUT_OUT = {*BY_NAME["AVIF"].suffixes, *BY_NAME["HEIF"].suffixes}
 
 
 @dataclass(frozen=True)
@@ -75,8 +83,17 @@ def is_file(out: Path) -> bool:
 
 
 def _job(photo: Path, relative: Path, out: Path, file_format: str) -> Job:
-    suffix = result_suffix(photo) if file_format == "same" else f".{file_format}"
+    suffix = f".{file_format}"
+    if file_format == "same":
+        suffix = result_suffix(photo, photo.suffix.lower() in MAY_BE_CUT_OUT and _has_alpha(photo))
     return Job(photo, out / relative.with_suffix(suffix))
+
+
+def _has_alpha(photo: Path) -> bool:
+    try:
+        return PhotoFile(photo).has_alpha
+    except UserError:
+        return False
 
 
 def _renamed(job: Job, names: dict[Path, Path]) -> Job:
@@ -144,7 +161,10 @@ def _photos_among(paths: Sequence[Path], out: Path, task: str) -> list[Path]:
         results = {p for parent in place.parents for p in _results_in(parent, task, known)}
         if folder not in place.parents and place not in results:
             photos.append(path)
-    return photos
+    kept, replaced = prefer_sidecars(photos)
+    for raw, sidecar in replaced.items():
+        logger.info("%s: left out for %s beside it", raw, sidecar.name)
+    return kept
 
 
 def _results_in(folder: Path, task: str, known: dict[Path, set[Path]]) -> set[Path]:

@@ -1,6 +1,7 @@
 """Photos as arrays: one loader for everything, so orientation and colour are right once."""
 
 import io
+import logging
 from datetime import datetime
 from pathlib import Path
 
@@ -11,10 +12,14 @@ from PIL import Image
 from ppcn.errors import UserError
 from ppcn.files.artifacts import replacing
 from ppcn.photos.exif import time_of
-from ppcn.photos.formats import BY_NAME, SUFFIXES, has_photo_suffix
+from ppcn.photos.formats import BY_NAME, BY_SUFFIX, SUFFIXES, has_photo_suffix
 from ppcn.photos.photo_file import PhotoFile
 
+logger = logging.getLogger(__name__)
+
 Photo = NDArray[np.uint8]
+# Which of several photos of one stem is taken.
+PREFERRED = ("JPEG", "HEIF", "PNG", "TIFF", "WebP", "AVIF", "BMP", "RAW")
 # Photos that are read whole are no larger, px: Pillow's own limit.
 LARGEST = 178_956_970
 
@@ -22,23 +27,30 @@ LARGEST = 178_956_970
 def list_photos(folder: Path) -> dict[str, Path]:
     """Photos of a folder by stem, in sorted order.
 
+    Of photos with one stem, as cameras and phones write them, one is taken, by the order of
+    `PREFERRED`; a line of the log says which.
+
     Raises:
-        UserError: no such folder, no photo in it, two photos with the same stem, or a name that
-            is not UTF-8.
+        UserError: no such folder, no photo in it, or a name that is not UTF-8.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder; put the photos there or name another")
     photos: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if has_photo_suffix(path) and not path.name.startswith("."):
-            if path.stem in photos:
-                raise UserError(f"{path}: {photos[path.stem].name} has the same stem; rename one")
             if path.name.encode(errors="ignore").decode() != path.name:
                 raise UserError(f"{folder}: the name {path.name!a} is not UTF-8; rename that photo")
-            photos[path.stem] = path
+            other = photos.get(path.stem, path)
+            photos[path.stem], left = sorted((path, other), key=_rank)
+            if left != photos[path.stem]:
+                logger.warning("%s: left out for %s beside it", left, photos[path.stem].name)
     if not photos:
         raise UserError(f"{folder}: holds no photo ({', '.join(SUFFIXES)})")
     return dict(sorted(photos.items()))
+
+
+def _rank(path: Path) -> tuple[int, str]:
+    return PREFERRED.index(BY_SUFFIX[path.suffix.lower()].name), path.name
 
 
 def read_photo(path: Path) -> Photo:

@@ -96,4 +96,6 @@ def _of_vips(path: Path, message: str) -> UserError:
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     if any("No space left" in line for line in lines):
         return full_disk()
-    return damaged(path, lines[1] if len(lines) > 1 else "".join(lines))
+    if lines and lines[0].startswith("unable to call"):
+        lines = lines[1:]
+    return damaged(path, lines[0] if lines else "its pixels cannot be decoded")

@@ -18,7 +18,7 @@ SIZES = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
 FILE_SIZES = (ExifTags.Base.ImageWidth, ExifTags.Base.ImageLength)
 INTEROP_SIZES = (0x1001, 0x1002)
 # What describes the pixels of a TIFF rather than the photo.
-OF_PIXELS = set(range(254, 270)) | {273, *range(277, 282), 284, *range(288, 294), *range(317, 348)}
+OF_PIXELS = set(range(254, 269)) | {273, *range(277, 282), 284, *range(288, 294), *range(317, 348)}
 # Blocks of a TIFF that are no EXIF: XMP, IPTC, Photoshop's resources, ICC profile.
 XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, PROFILE_TAG = 700, 33723, 34377, 34675
 

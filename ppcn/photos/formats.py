@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ppcn.errors import UserError
+from ppcn.photos.camera_raw import RAW_SUFFIXES, is_raw, may_be_raw
 from ppcn.photos.containers.jpeg_file import insert_into_jpeg, jpeg_problem, read_trailer
 from ppcn.photos.containers.png_file import insert_into_png
 from ppcn.photos.containers.tiff_file import insert_into_tiff, tiff_problem
@@ -22,6 +23,7 @@ from ppcn.photos.readers import (
     open_heif,
     open_jpeg,
     open_png,
+    open_raw,
     open_tiff,
     open_webp,
 )
@@ -73,9 +75,11 @@ class PhotoFormat:
     Attributes:
         name: as it is shown.
         suffixes: of file names, in lower case; photos are written with the first one.
-        magic: whether a file that begins with these bytes (64 at most) is of the format.
+        magic: whether a file that begins with these bytes (64 at most) is of the format, or may
+            be, where there is a `confirm`.
         open: reads the header of a file, and its pixels later.
         holds: what its files may hold beside colours of 8 bits.
+        confirm: looks further into a file whose first bytes do not tell.
         writer: writes it.
         becomes: name of the format that is written in its place, where it is not written itself.
         trailer: the gain map behind the picture, and names of what else is there.
@@ -88,6 +92,7 @@ class PhotoFormat:
     magic: Callable[[bytes], bool]
     open: Callable[[Path], OpenPhoto]
     holds: frozenset[Content] = frozenset()
+    confirm: Callable[[Path], bool] | None = None
     writer: Writer | None = None
     becomes: str | None = None
     trailer: Callable[[Path], tuple[bytes, tuple[str, ...]]] | None = None
@@ -168,6 +173,15 @@ FORMATS = (
         writer=Writer("pngsave", lambda options, is_large: {}, insert_into_png),
     ),
     PhotoFormat(
+        "RAW",
+        suffixes=RAW_SUFFIXES,
+        magic=may_be_raw,
+        confirm=is_raw,
+        open=open_raw,
+        holds=frozenset({"16 bits", "EXIF"}),
+        becomes="JPEG",
+    ),
+    PhotoFormat(
         "TIFF",
         suffixes=(".tiff", ".tif"),
         magic=_begins_with(b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
@@ -205,16 +219,24 @@ def recognize(path: Path) -> PhotoFormat | None:
     """The format of a file, by its first bytes."""
     with path.open("rb") as file:
         head = file.read(HEAD)
-    return next((row for row in FORMATS if row.magic(head)), None)
+    likely = (row for row in FORMATS if row.magic(head))
+    return next((row for row in likely if row.confirm is None or row.confirm(path)), None)
 
 
-def result_suffix(photo: Path) -> str:
-    """The suffix of what is made of a photo: its own, or that of the format it becomes."""
+def result_suffix(photo: Path, has_alpha: bool = False) -> str:
+    """The suffix of what is made of a photo: its own, or that of the format it becomes.
+
+    Args:
+        photo: its name tells its format.
+        has_alpha: whether it has transparency, which JPEG does not hold.
+    """
     photo_format = BY_SUFFIX.get(photo.suffix.lower())
     if photo_format and photo_format.writer:
         return photo.suffix
-    becomes = photo_format.becomes if photo_format else None
-    return BY_NAME[becomes or "JPEG"].suffixes[0]
+    becomes = (photo_format and photo_format.becomes) or "JPEG"
+    if has_alpha and "transparency" not in BY_NAME[becomes].holds:
+        becomes = "PNG"
+    return BY_NAME[becomes].suffixes[0]
 
 
 def format_to_write(out: Path, side: int, has_alpha: bool) -> tuple[PhotoFormat, Writer]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ppcn.errors import UserError
+from ppcn.photos.camera_raw import develop_raw, raw_exif, raw_size
 from ppcn.photos.containers.iso_media import read_items
 from ppcn.photos.containers.jpeg_file import read_jpeg
 from ppcn.photos.containers.png_file import read_png
@@ -225,3 +226,18 @@ def open_bmp(path: Path) -> ArrayPhoto:
     is_grey, has_alpha = mode in ("1", "L"), mode == "RGBA"
     layout = Layout(width, height, "GRAY" if is_grey else "RGB", 8, has_alpha)
     return ArrayPhoto(Header(layout), decode)
+
+
+def open_raw(path: Path) -> ArrayPhoto:
+    """Open a camera's raw photo, which is developed when its pixels are wanted.
+
+    Raises:
+        UserError: the extra `raw` is not installed.
+    """
+    width, height = raw_size(path)
+    header = Header(
+        Layout(width, height, "RGB", 16),
+        metadata=Metadata(raw_exif(path)),
+        others=("what is said of the sensor",),
+    )
+    return ArrayPhoto(header, lambda: develop_raw(path))

@@ -397,16 +397,14 @@ def test_luminance_is_the_weighted_sum(scene: np.ndarray) -> None:
     assert np.abs(grey - expected).max() < 1e-4
 
 
-def test_photos_are_listed_by_stem_and_doubles_refused(
-    tmp_path: Path, gradient: np.ndarray
-) -> None:
+def test_photos_are_listed_by_stem_each_once(tmp_path: Path, gradient: np.ndarray) -> None:
     for name in ("b.JPG", "a.png", ".hidden.png"):
         write_photo(tmp_path / name.lower(), gradient)
     (tmp_path / "notes.txt").write_text("")
     assert list(list_photos(tmp_path)) == ["a", "b"]
     write_photo(tmp_path / "a.jpg", gradient)
-    with pytest.raises(UserError, match="same stem"):
-        list_photos(tmp_path)
+    write_photo(tmp_path / "b.png", gradient)
+    assert [path.name for path in list_photos(tmp_path).values()] == ["a.jpg", "b.jpg"]
 
 
 def test_missing_and_empty_folders_are_named(tmp_path: Path) -> None:

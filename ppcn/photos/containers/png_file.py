@@ -20,7 +20,7 @@ COLORS = (b"cICP", b"sRGB", b"gAMA", b"cHRM")
 TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"tIME")
 # What concerns the stored pixels, or is written anew.
 OF_PIXELS = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"pHYs", b"bKGD", b"hIST", b"sBIT"}
-OF_PIXELS |= {b"iCCP", b"eXIf", b"sTER", b"oFFs", b"sPLT", b"mDCV", b"cLLI"}
+OF_PIXELS |= {b"iCCP", b"eXIf", b"sTER", b"sPLT", b"mDCV", b"cLLI"}
 ANIMATION = {b"acTL", b"fcTL", b"fdAT"}
 # Texts, profiles and EXIF are small; what unfolds to more is an attack, bytes.
 LARGEST_TEXT = 64 * 2**20

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from ppcn.photos.exif import (
     IPTC_TAG,
@@ -115,7 +115,8 @@ def read_tiff(path: Path) -> Header:
             density=_density(directory),
         )
         extra = directory.shorts(EXTRA_SAMPLES)
-        first = extra[0] if extra else 0
+        # Without a word on it, a fourth channel of RGB is transparency to most programs.
+        first = extra[0] if extra else STRAIGHT
         layout = Layout(0, 0, "RGB", 8, first in (ASSOCIATED, STRAIGHT), first == ASSOCIATED)
         orientation = (directory.shorts(ORIENTATION) or (1,))[0]
         orientation = orientation if 1 <= orientation <= 8 else 1
@@ -152,8 +153,10 @@ def insert_into_tiff(path: Path, metadata: Metadata) -> None:
     """
     if replace(metadata, density=None) == Metadata() and is_big(path):
         return
-    with TiffImageFile(path) as image:
-        directory = image.tag_v2
+    with path.open("rb") as file:
+        directory = ImageFileDirectory_v2(file.read(8))
+        file.seek(directory.next)
+        directory.load(file)
         # Pillow writes what was looked at.
         strips = dict(directory)[STRIPS]
     exif = Image.Exif()
