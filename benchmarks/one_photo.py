@@ -1,12 +1,14 @@
 """A photo through the program, and what became of it; all that these checks know of `ppcn`."""
 
 import logging
+import os
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import Any
 
 import numpy as np
@@ -29,11 +31,13 @@ class Fate:
         refused: the sentence of a `UserError`.
         raised: type, message and place of any other exception.
         said: what was logged.
+        printed: the first line that went to the screen past the program's own messages.
     """
 
     refused: str = ""
     raised: str = ""
     said: list[str] = field(default_factory=list)
+    printed: str = ""
 
     @property
     def is_done(self) -> bool:
@@ -56,13 +60,32 @@ def watched(fate: Fate) -> Iterator[None]:
     listener, logger = _Listener(fate.said), logging.getLogger("ppcn")
     logger.addHandler(listener)
     try:
-        yield
+        with _heard(fate):
+            yield
     except UserError as error:
         fate.refused = str(error)
     except Exception as error:
         fate.raised = f"{type(error).__name__}: {_first_line(error)} [{_place(error)}]"
     finally:
         logger.removeHandler(listener)
+
+
+@contextmanager
+def _heard(fate: Fate) -> Iterator[None]:
+    """Catch what libraries print."""
+    sys.stderr.flush()
+    screen = os.dup(2)
+    with TemporaryFile() as file:
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(screen, 2)
+            os.close(screen)
+            file.seek(0)
+            lines = (line.decode(errors="replace").strip() for line in file)
+            fate.printed = next((line for line in lines if line), "")
 
 
 def _first_line(error: Exception) -> str:
