@@ -9,7 +9,8 @@ import io
 import subprocess
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -28,7 +29,9 @@ Level = NDArray[np.float32]
 PLUGINS = ("AVIF", "BMP", "JPEG", "PNG", "TIFF", "WEBP", "HEIF")
 RAW_TYPES = {"DNG", "CR2", "CR3", "NEF", "ARW", "RAF", "ORF", "RW2", "PEF", "SRW"}
 OTHER_HEADS = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF")
-CODED_TYPES = {"PNG", "AVIF", "HEIC", "HEIF", "APNG"}
+# Sequences of AVIF and HEIF count as films.
+VIDEO_TYPES = {"AVIF", "HEIC", "HEIF", "MP4", "MOV"}
+CODED_TYPES = {"PNG", "APNG", *VIDEO_TYPES}
 INTENTS = (
     (ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.NONE),
     (ImageCms.Intent.PERCEPTUAL, ImageCms.Flags.NONE),
@@ -50,12 +53,14 @@ class Reading:
         colours: (H, W, 3) sRGB in 0..255.
         alpha: (H, W) in 0..1; None where nothing is transparent.
         is_exact: whether another reader has to come to the same result.
+        is_soft: whether decoders may spread colours that are stored coarsely differently.
     """
 
     by: str
     colours: Level
     alpha: Level | None
     is_exact: bool = True
+    is_soft: bool = False
 
 
 @dataclass(frozen=True)
@@ -89,13 +94,13 @@ def readings(path: Path, tags: Tags, exiftool: ExifTool) -> Iterator[Reading]:
         if is_raw(path, tags):
             yield from _by_libraw(path)
             return
-        codes = _codes(tags)
+        codes, is_soft = _codes(tags), tags.get("File:FileType") in VIDEO_TYPES
         profile = exiftool.profile(path) if not _has_cicp(tags) else b""
         for name, pixels in _stored(path, tags):
             for colours, exact in _to_srgb(pixels, profile, codes):
-                yield Reading(name, colours, pixels.alpha, exact)
+                yield Reading(name, colours, pixels.alpha, exact, is_soft)
         if codes is None or codes.is_srgb() or codes.is_linear():
-            yield from _by_magick(path, bool(profile))
+            yield from (replace(one, is_soft=is_soft) for one in _by_magick(path, bool(profile)))
 
 
 def _has_cicp(tags: Tags) -> bool:
@@ -107,17 +112,16 @@ def _codes(tags: Tags) -> Codes | None:
 
 
 def _stored(path: Path, tags: Tags) -> Iterator[tuple[str, Pixels]]:
-    bits = str(tags.get("IFD0:BitsPerSample", "8")).split()
-    is_deep = tags.get("File:FileType") in ("TIFF", "BTF") and (len(bits) > 4 or max(bits) != "8")
-    if is_deep:
-        try:
-            yield "tifffile", _by_tifffile(path)
-        except Exception:  # An outside reader that cannot read a file has no opinion.
-            pass
-    try:
-        yield "Pillow", _by_pillow(path)
-    except Exception:
-        return
+    """By Pillow, and by tifffile, which comes first where Pillow would cut bits."""
+    readers = [("Pillow", _by_pillow)]
+    if tags.get("File:FileType") in ("TIFF", "BTF"):
+        bits = str(tags.get("IFD0:BitsPerSample", "8")).split()
+        is_deep = len(bits) > 4 or max(map(int, bits)) > 8
+        readers.insert(0 if is_deep else 1, ("tifffile", _by_tifffile))
+    for name, read in readers:
+        # An outside reader that cannot read a file has no opinion.
+        with suppress(Exception):
+            yield name, read(path)
 
 
 def _by_pillow(path: Path) -> Pixels:
@@ -159,7 +163,7 @@ def _by_tifffile(path: Path) -> Pixels:
     if extra[:1] in ([1], [2]):
         alpha = _visible(values[..., own])
         if extra[0] == 1:
-            colours = colours / np.maximum(values[..., own, None], 1 / white)
+            colours = (colours / np.maximum(values[..., own, None], 1 / white)).clip(0, 1)
     if kind == "MINISWHITE":
         colours = 1 - colours
     if own == 4:
