@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 from worker import OWN_FAULT, Limits, Meter, Worker
 
-SLOW, HANG = 2.0, 20.0
+SLOW, HANG = 2.0, 60.0
 DARKER = 0.75
 GIGABYTE = 2**30
 LARGEST_SEED = 300_000
@@ -128,10 +128,12 @@ class Run:
     def work(self, numbers: range) -> None:
         """Put these mutants through a worker of their own."""
         worker = Worker(probe, self._limits)
-        with TemporaryDirectory(prefix="mutants-") as name:
-            for number in numbers:
-                self._one(number, worker, Path(name))
-        worker.close()
+        try:
+            with TemporaryDirectory(prefix="mutants-") as name:
+                for number in numbers:
+                    self._one(number, worker, Path(name))
+        finally:
+            worker.close()
 
     def _one(self, number: int, worker: Worker, folder: Path) -> None:
         random = np.random.default_rng([self._seed, number])

@@ -284,17 +284,20 @@ def main(
     paths = sorted(p for p in folder.glob(only) if p.is_file() and p.suffix.lower() != ".txt")
     paths = [path for path in paths if zlib.crc32(path.name.encode()) % share == 0]
     worker = Worker(examine, LIMITS)
-    records = []
-    for path in track(paths, "photos", console=Console(stderr=True)):
-        how, record = worker.do(path)
-        if how != "done":
-            failed = Judgement(how, str(record))
-            record = Record(path.name, path.suffix[1:].upper(), dict.fromkeys(ROUTES, failed))
-        records.append(record)
-        if json_out and (len(records) % EVERY == 0 or len(records) == len(paths)):
-            json_out.write_text(json.dumps([asdict(r) for r in records], indent=1, default=str))
-    worker.close()
-    _print_summary(records)
+    records: list[Record] = []
+    try:
+        for path in track(paths, "photos", console=Console(stderr=True)):
+            how, record = worker.do(path)
+            if how != "done":
+                failed = Judgement(how, str(record))
+                record = Record(path.name, path.suffix[1:].upper(), dict.fromkeys(ROUTES, failed))
+            records.append(record)
+            if json_out and (len(records) % EVERY == 0 or len(records) == len(paths)):
+                details = [asdict(r) for r in records]
+                json_out.write_text(json.dumps(details, indent=1, default=str))
+    finally:
+        worker.close()
+        _print_summary(records)
 
 
 if __name__ == "__main__":

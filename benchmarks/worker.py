@@ -1,10 +1,12 @@
 """One worker process, which may crash, hang or fill the memory without ending the run."""
 
+import os
 import resource
 import signal
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -60,13 +62,16 @@ class Worker:
                 return outcome, result
         except (EOFError, ConnectionResetError):
             self._process.join()
-            return "CRASH", _exit_name(self._process.exitcode)
+            code = self._process.exitcode
+            self.close()
+            return "CRASH", _exit_name(code)
         self.close()
         return "HANG", self._limits.seconds
 
     def close(self) -> None:
-        """End the process."""
-        self._process.kill()
+        """End the process, and those that it has started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid or 0, signal.SIGKILL)
         self._process.join()
         self._pipe.close()
 
@@ -82,7 +87,8 @@ class Worker:
 
 
 def _serve(pipe: Connection, job: Job, limits: Limits) -> None:
-    """Do jobs until the other side is gone."""
+    """Do jobs until the other side is gone, in a group of processes that end together."""
+    os.setpgid(0, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
     resource.setrlimit(resource.RLIMIT_FSIZE, (limits.file_size, limits.file_size))
@@ -92,7 +98,7 @@ def _serve(pipe: Connection, job: Job, limits: Limits) -> None:
         try:
             arguments = pipe.recv()
         except EOFError:
-            return
+            os.killpg(0, signal.SIGKILL)
         try:
             answer = ("done", job(*arguments))
         except Exception:
