@@ -27,6 +27,7 @@ from mutants import mutant
 from one_photo import Fate, chosen_suffix, enhance_darker, enhance_unchanged, read_upright, watched
 from photo_seeds import make_seeds, seeds_of
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from worker import OWN_FAULT, Limits, Meter, Worker
 
@@ -58,10 +59,9 @@ class Fault:
 
     def group(self) -> tuple[str, str]:
         """What makes it the same as another."""
-        place = self.what[self.what.rfind("[") :]
-        exception = self.what.partition(":")[0]
         if self.kind == "TRACEBACK":
-            return self.kind, f"{exception} {place}"
+            _, exception, *_ = self.what.split(": ")
+            return self.kind, f"{exception.rstrip(':')} {self.what[self.what.rfind('[') :]}"
         return self.kind, self.what if self.kind == "CRASH" else Path(self.seed_file).suffix
 
 
@@ -193,11 +193,12 @@ def main(
     print(f"{run.done} mutants of {len(seeds)} seeds, {rate:.0f} a second; {run.read} were read")
     table = Table("fault", "what", "mutants", "example", "saved", title="faults")
     for kind, what, number, example in run.groups():
-        table.add_row(kind, what, str(number), example.what[:300], Path(example.saved).name)
+        row = (kind, what, str(number), example.what[:300], Path(example.saved).name)
+        table.add_row(*map(escape, row))
     Console(width=180).print(table)
     printed = Table("mutants", "line", title="printed by libraries")
     for line, number in run.printed.most_common(25):
-        printed.add_row(str(number), line)
+        printed.add_row(str(number), escape(line))
     Console(width=180).print(printed)
     if run.faults:
         (out / "faults.json").write_text(json.dumps([asdict(f) for f in run.faults], indent=1))

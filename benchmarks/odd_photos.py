@@ -43,6 +43,7 @@ from one_photo import (
 from outside_reader import Reading, is_hdr
 from photo_tags import TagChanges, compare_tags
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 from worker import OWN_FAULT, Limits, Meter, Worker
@@ -214,7 +215,7 @@ def reason(sentence: str) -> str:
 def _table(title: str, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
     table = Table(*columns, title=title, title_justify="left")
     for row in rows:
-        table.add_row(*(str(value) for value in row))
+        table.add_row(*(escape(str(value)) for value in row))
     if rows:
         Console(width=160).print(table)
 

@@ -3,8 +3,10 @@
 Tags that describe the file, or how its pixels are coded, may differ; the tables below name them.
 """
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from exiftool import Tags
 
@@ -28,7 +30,7 @@ OF_CODING = {
     "AnimationFrames", "AnimationPlays", "T6Options", "Thresholding", "NumberofInks",
     "ThumbnailOffset", "ThumbnailLength", "PreviewImageStart", "PreviewImageLength",
     "OtherImageStart", "OtherImageLength", "JpgFromRawStart", "JpgFromRawLength", "OffsetSchema",
-    "VP8Version", "WebP_Flags", "HorizontalScale", "VerticalScale", "PixelFormat",
+    "ProfileName", "VP8Version", "WebP_Flags", "HorizontalScale", "VerticalScale", "PixelFormat",
 }  # fmt: skip
 # What an upright picture makes untrue, and its correct values are checked for.
 SIZES = {
@@ -44,6 +46,7 @@ SIZES = {
     "XMP-exif:ExifImageHeight": 1,
 }
 ORIENTATIONS = ("IFD0:Orientation", "XMP-tiff:Orientation")
+COMMENT = "File:Comment"
 SIZE_NAMES = {"ImageWidth", "ImageHeight", "ImageSize", "Orientation"}
 # What says that more than one picture is in the file.
 POINTERS = ("MPF", "MPImage", "XMP-hdrgm", "XMP-Container", "XMP-GContainer")
@@ -79,9 +82,10 @@ def compare_tags(photo: Tags, result: Tags, out: Path) -> TagChanges:
     groups = {name.partition(":")[0] for name in after}
     for name, value in before.items():
         group, _, tag = name.partition(":")
+        group = name if name == COMMENT else group
         if name not in after:
             changes.lost.setdefault(group, []).append(tag)
-        elif after[name] != value and name not in SIZES and name not in ORIENTATIONS:
+        elif not _is_same(value, after[name]) and name not in (*SIZES, *ORIENTATIONS):
             changes.changed[name] = [str(value)[:60], str(after[name])[:60]]
     changes.is_whole = sorted(changes.lost.keys() - groups)
     changes.stale = [*_stale(photo, result), *_pointing_nowhere(result, out)]
@@ -93,9 +97,16 @@ def _of_photo(tags: Tags) -> Tags:
     return {name: value for name, value in tags.items() if _is_of_photo(name)}
 
 
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two values are equal, but for how fractions are rounded."""
+    if isinstance(one, float | int) and isinstance(other, float | int):
+        return math.isclose(one, other, rel_tol=1e-5)
+    return bool(one == other)
+
+
 def _is_of_photo(name: str) -> bool:
     group, _, tag = name.partition(":")
-    if name == "File:Comment":
+    if name == COMMENT:
         return True
     if group in OF_FILE or group.startswith((*OF_CONTAINER, *OF_COLOURS)):
         return False
