@@ -79,12 +79,18 @@ def codes_of(tags: Tags) -> Codes | None:
             return _of_codes(primaries, tags[f"{group}:TransferCharacteristics"])
     if "PNG:SRGBRendering" in tags or not {"PNG:Gamma", "PNG:WhitePointX"} & tags.keys():
         return None
-    gamma = float(tags.get("PNG:Gamma", 2.2))
-    points = [[tags.get(f"PNG:{name}{axis}") for axis in "XY"] for name in _PNG_NAMES]
-    known = all(value is not None for point in points for value in point)
-    primaries = tuple((float(x), float(y)) for x, y in points) if known else BT709
+    gamma = _number(tags, "PNG:Gamma") or 2.2
+    points = [[_number(tags, f"PNG:{name}{axis}") for axis in "XY"] for name in _PNG_NAMES]
+    primaries = tuple((x, y) for x, y in points if x is not None and y)
+    primaries = primaries if len(primaries) == len(_PNG_NAMES) else BT709
     curves = (-SRGB, gamma) if abs(gamma - 2.2) < 0.02 else (gamma,)
     return Codes(primaries, curves)
+
+
+def _number(tags: Tags, name: str) -> float | None:
+    """A tag's value; None where it is missing or broken."""
+    value = tags.get(name)
+    return float(value) if isinstance(value, float | int) else None
 
 
 _PNG_NAMES = ("Red", "Green", "Blue", "WhitePoint")

@@ -48,7 +48,7 @@ from rich.progress import track
 from rich.table import Table
 from worker import OWN_FAULT, Limits, Meter, Worker
 
-SLOW, HANG = 5.0, 120.0
+SLOW, HANG = 5.0, 300.0
 LIMITS = Limits(HANG, memory=12 * 2**30, file_size=4 * 2**30)
 # Mean differences in levels of 255: of results that were changed, perhaps outside sRGB, and of what
 # JPEG and WebP lose of noise.
