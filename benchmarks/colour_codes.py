@@ -37,6 +37,7 @@ POWERS = {4: 2.2, 5: 2.8, LINEAR: 1.0, 17: 2.6}
 HDR = {16, 18}
 # PNG stores gamma and chromaticities with five digits.
 NEAR = 0.002
+SMALLEST_AREA = 0.001
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,9 @@ def codes_of(tags: Tags) -> Codes | None:
         return None
     gamma = _number(tags, "PNG:Gamma") or 2.2
     points = [[_number(tags, f"PNG:{name}{axis}") for axis in "XY"] for name in _PNG_NAMES]
-    primaries = tuple((x, y) for x, y in points if x is not None and y)
-    primaries = primaries if len(primaries) == len(_PNG_NAMES) else BT709
+    primaries = tuple((x, y) for x, y in points if x is not None and y and x + y <= 1.001)
+    if len(primaries) < len(_PNG_NAMES) or _area(primaries) < SMALLEST_AREA:
+        primaries = BT709
     curves = (-SRGB, gamma) if abs(gamma - 2.2) < 0.02 else (gamma,)
     return Codes(primaries, curves)
 
@@ -91,6 +93,12 @@ def _number(tags: Tags, name: str) -> float | None:
     """A tag's value; None where it is missing or broken."""
     value = tags.get(name)
     return float(value) if isinstance(value, float | int) else None
+
+
+def _area(primaries: tuple[tuple[float, float], ...]) -> float:
+    """Of the triangle of red, green and blue; no picture has colours on a line."""
+    (a, b), (c, d), (e, f) = primaries[:3]
+    return abs((c - a) * (f - b) - (e - a) * (d - b)) / 2
 
 
 _PNG_NAMES = ("Red", "Green", "Blue", "WhitePoint")
