@@ -19,6 +19,8 @@ from ppcn.photos.decode import read_photo
 from ppcn.photos.formats import EncodeOptions, result_suffix
 from ppcn.photos.photo_file import PhotoFile
 
+logger = logging.getLogger("ppcn.photos")
+
 PACKAGE = "/ppcn/"
 Raw = NDArray[Any]
 
@@ -142,7 +144,8 @@ def _through(
             network(pixels).astype(pixels.dtype).tofile(after.path)
         else:
             after = before
-        photo.encode(after, out, EncodeOptions(), scratch, strength)
+        for name in photo.encode(after, out, EncodeOptions(), scratch, strength):
+            logger.warning("left out: %s", name)
 
 
 def seen_by_network(path: Path, folder: Path) -> NDArray[np.float32]:
@@ -158,7 +161,10 @@ def seen_by_network(path: Path, folder: Path) -> NDArray[np.float32]:
 
 def chosen_suffix(path: Path) -> str:
     """The suffix that the command gives the result."""
-    return result_suffix(path)
+    try:
+        return result_suffix(path, PhotoFile(path).has_alpha)
+    except UserError:
+        return result_suffix(path)
 
 
 def read_upright(path: Path) -> NDArray[np.uint8]:
