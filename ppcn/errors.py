@@ -19,6 +19,7 @@ class FileKind(StrEnum):
     VGG = "VGG-19 weights"
     RIG_TRUTH = "truth of the rig"
     WEIGHTS = "weights"
+    CHECKPOINT = "checkpoint of TensorFlow"
     METRICS = "metrics"
     TIMES = "times of a benchmark"
     PICTURES = "pictures"

@@ -11,6 +11,7 @@ from ppcn.dataset.extract import Window, cut_patches
 from ppcn.dataset.pairs import Pair
 from ppcn.dataset.window_gates import MEANING, REJECTIONS, Outcome
 from ppcn.errors import UserError, nearest
+from ppcn.files.names import matching_name
 from ppcn.params import Params
 from ppcn.photos.decode import read_photo, write_photo
 from ppcn.registration.register import examine_pair
@@ -23,10 +24,12 @@ def explain_pair(stem: str, pairs: Sequence[Pair], params: Params, folder: Path)
     Raises:
         UserError: no such pair, or a photo that cannot be read.
     """
-    pair = next((pair for pair in pairs if pair.stem == stem), None)
-    if pair is None:
-        near = nearest(stem, [pair.stem for pair in pairs])
+    by_stem = {pair.stem: pair for pair in pairs}
+    known = matching_name(stem, by_stem)
+    if known is None:
+        near = nearest(stem, by_stem)
         raise UserError(f"--explain {stem}: no such pair; the nearest is '{near}'")
+    stem, pair = known, by_stem[known]
     phone, reference = read_photo(pair.phone), read_photo(pair.reference)
     alignment, evidence = examine_pair(phone, reference, params.align)
     windows: list[Window] = []

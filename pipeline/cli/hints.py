@@ -1,4 +1,4 @@
-"""Which command makes which file: the one table that advice on missing and damaged files reads."""
+"""Which command makes or converts which file: the one table that advice on files reads."""
 
 import re
 from typing import NamedTuple
@@ -48,6 +48,11 @@ MAKERS = (
     Maker(FileKind.WEIGHTS, "data/models/baseline/{phone}/{name}.safetensors", TABLES),
     Maker(FileKind.WEIGHTS, "data/models/baseline/{phone}/{name}/{seed}.safetensors", TABLES),
     Maker(FileKind.WEIGHTS, "data/models/baseline-sr/{name}.safetensors", TABLES),
+    Maker(
+        FileKind.CHECKPOINT,
+        "",
+        "ppcn-pipeline import-checkpoint {path} --network NETWORK --out FILE.safetensors",
+    ),
     Maker(FileKind.METRICS, "metrics/evaluate/sr.json", "ppcn-pipeline evaluate-sr"),
     Maker(FileKind.METRICS, "metrics/sr/ppcn_sr.csv", "ppcn-pipeline sr"),
     *(
@@ -88,5 +93,7 @@ def with_hint(error: UserError | OSError) -> str:
     command = maker_of(error) if isinstance(error, FileError) else None
     if command is None:
         return str(error)
-    verb = "make" if isinstance(error, FileError) and error.missing else "remake"
+    assert isinstance(error, FileError)
+    verb = "make" if error.missing else "remake"
+    verb = "convert" if error.kind is FileKind.CHECKPOINT else verb
     return f"{error}; {verb} it with '{command}'"

@@ -7,7 +7,8 @@ import typer
 
 from ppcn.files.artifacts import provenance
 from ppcn.weights import save_weights
-from ppcn.weights.tensorflow import SCOPES, checkpoint_files
+from ppcn.weights.checkpoint_files import checkpoint_files
+from ppcn.weights.tensorflow import SCOPES
 from ppcn.weights.tensorflow import import_checkpoint as read_checkpoint
 
 
@@ -15,7 +16,9 @@ def import_checkpoint(
     source: Annotated[
         Path,
         typer.Argument(
-            metavar="SRC", help="Prefix of a TensorFlow checkpoint, or an .npz of its variables."
+            metavar="SRC",
+            help="Prefix of a TensorFlow checkpoint (of format V1 or V2), a folder that holds one, "
+            "or an .npz of its variables.",
         ),
     ],
     network: Annotated[

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 from math import prod
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from ppcn.errors import UserError, nearest
 from ppcn.files.artifacts import sha256
+from ppcn.files.names import StoredFiles, by_same_name, composed
 from ppcn.photos.decode import capture_time, list_photos, photo_size
 
 # Fewer pairs by time than this share of the smaller folder may be chance: within 2 s, clocks that
@@ -83,10 +85,10 @@ def find_pairs(
         root: the folder that holds a folder for each camera.
         phone: the phone's folder name.
         reference: the camera's folder name.
-        by: "stem" pairs files of one name, whatever their ending; "time" pairs photos that are
-            each other's nearest by EXIF capture time; a path ending in .csv is a manifest with
-            the columns phone and reference (paths relative to `root`) and optionally stem,
-            looked for in the working folder, then in `root`.
+        by: "stem" pairs files of one name, whatever its ending, its case and how its accents are
+            composed; "time" pairs photos that are each other's nearest by EXIF capture time; a
+            path ending in .csv is a manifest with the columns phone and reference (paths relative
+            to `root`) and optionally stem, looked for in the working folder, then in `root`.
         tolerance: s between the capture times of a pair, at most.
         clock_offset: s to add to the phone's capture times.
 
@@ -95,7 +97,8 @@ def find_pairs(
         relative to `root`, the reason. Photos that a manifest does not name are not listed.
 
     Raises:
-        UserError: `by` is none of these; a folder is missing or empty; there is no pair, or by
+        UserError: `by` is none of these; a folder is missing or empty, or two of its
+            photos have one name; there is no pair, or by
             time so few that the clocks must differ; the manifest is missing or refused.
     """
     if by == "stem":
@@ -110,13 +113,18 @@ def find_pairs(
             f"data.pair_by is '{by}'; it must be stem, time or a manifest ending in .csv; "
             f"the nearest is '{near}'"
         )
-    return sorted(pairs, key=lambda pair: pair.stem), dict(sorted(unpaired.items()))
+    pairs = sorted(pairs, key=lambda pair: pair.stem)
+    for pair, following in pairwise(pairs):
+        if pair.stem == following.stem:
+            raise UserError(f"{following.phone}: {pair.phone.name} has the same stem; rename one")
+    return pairs, dict(sorted(unpaired.items()))
 
 
 def _by_stem(root: Path, phone: str, reference: str) -> Pairing:
-    phones, references = list_photos(root / phone), list_photos(root / reference)
+    phones, references = (by_same_name(list_photos(root / x).values()) for x in (phone, reference))
     pairs = [
-        Pair(stem, phones[stem], references[stem]) for stem in phones.keys() & references.keys()
+        Pair(composed(phones[key].stem), phones[key], references[key])
+        for key in phones.keys() & references.keys()
     ]
     if not pairs:
         raise UserError(
@@ -128,8 +136,8 @@ def _by_stem(root: Path, phone: str, reference: str) -> Pairing:
         (phone, phones, reference, references),
         (reference, references, phone, phones),
     ):
-        for stem in own.keys() - others.keys():
-            unpaired[f"{folder}/{own[stem].name}"] = f"{other} has no photo of that name"
+        for key in own.keys() - others.keys():
+            unpaired[f"{folder}/{own[key].name}"] = f"{other} has no photo of that name"
     return pairs, unpaired
 
 
@@ -172,7 +180,7 @@ def _by_time(
             unpaired[name] = reason
         else:
             partner = references.names[to_reference[index].indices[0]]
-            pairs.append(Pair(Path(name).stem, root / name, root / partner))
+            pairs.append(Pair(composed(Path(name).stem), root / name, root / partner))
     for index, name in enumerate(references.names):
         if reason := _why_alone(index, references, phones, to_phone, to_reference, tolerance):
             unpaired[name] = reason
@@ -261,14 +269,12 @@ def _by_manifest(root: Path, by: str) -> list[Pair]:
     if manifest is None:
         raise UserError(f"{by}: no such manifest, neither here nor in {root}; see data.pair_by")
     pairs: list[Pair] = []
+    files = StoredFiles(root)
     listed: dict[Path | str, int] = {}
     for line, row in _read_manifest(manifest):
         where = f"{manifest}, line {line}"
-        photos = [root / row["phone"], root / row["reference"]]
-        stem = row.get("stem") or photos[0].stem
-        for photo in photos:
-            if not photo.is_file():
-                raise UserError(f"{where}: no photo {photo}")
+        photos = [_listed_photo(files, row[column], where) for column in ("phone", "reference")]
+        stem = composed(row.get("stem") or photos[0].stem)
         if stem in (".", "..") or "/" in stem or "\0" in stem or len(stem.encode()) > LONGEST_STEM:
             raise UserError(
                 f"{where}: the stem {stem[:40]!a} cannot name a file; leave '/' out and use "
@@ -284,6 +290,17 @@ def _by_manifest(root: Path, by: str) -> list[Pair]:
     if not pairs:
         raise UserError(f"{manifest}: names no pair; write one in each line below the header")
     return pairs
+
+
+def _listed_photo(files: StoredFiles, name: str, where: str) -> Path:
+    """The photo that a cell of a manifest names."""
+    try:
+        photo = files.find(name)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    if not photo.is_file():
+        raise UserError(f"{where}: no photo {photo}")
+    return photo
 
 
 def _read_manifest(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 
 from ppcn.errors import UserError
+from ppcn.files.names import matching_name
 from ppcn.params import Split
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -35,11 +36,12 @@ def assign_splits(
         else:
             free = [stem for stem in order if stem not in chosen]
             taken = free[: max(1, round(wanted * len(stems))) if wanted else 0]
-        for stem in taken:
-            if stem not in stems:
-                raise UserError(f"{key} names '{stem}', which is no aligned photo")
+        for name in taken:
+            stem = matching_name(name, stems)
+            if stem is None:
+                raise UserError(f"{key} names '{name}', which is no aligned photo")
             if stem in chosen:
-                raise UserError(f"{key} names '{stem}' twice")
+                raise UserError(f"{key} names '{name}' twice")
             chosen[stem] = kind
     if len(chosen) >= len(stems):
         raise UserError(

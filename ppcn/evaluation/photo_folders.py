@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ppcn.errors import UserError
 from ppcn.evaluation.protocols import SMALLEST_SSIM, Bicubic
+from ppcn.files.names import by_same_name, same_name_key
 from ppcn.photos.decode import Photo, list_photos, read_photo
 from ppcn.photos.resize import SCALE, crop_to_multiple
 
@@ -21,10 +22,10 @@ def find_pairs(phone_dir: Path, reference_dir: Path) -> list[tuple[Path, Path]]:
     Raises:
         UserError: a photo of either folder has no counterpart in the other.
     """
-    phone, reference = list_photos(phone_dir), list_photos(reference_dir)
+    phone, reference = (by_same_name(list_photos(x).values()) for x in (phone_dir, reference_dir))
     _check_partners(phone, reference, reference_dir, "add it or remove this one")
     _check_partners(reference, phone, phone_dir, "add it or remove this one")
-    return [(phone[stem], reference[stem]) for stem in phone]
+    return [(photo, reference[name]) for name, photo in phone.items()]
 
 
 def read_pairs(pairs: list[tuple[Path, Path]]) -> Iterator[tuple[Photo, Photo]]:
@@ -96,7 +97,7 @@ def _check_partners(
 def _by_name(
     photos: dict[str, Path], mark: re.Pattern[str], other: re.Pattern[str]
 ) -> dict[str, Path]:
-    """Photos by their stem without the mark; where some have it, the rest must have the other.
+    """Photos by the key of their stem, less the mark; where some have it, others need the other.
 
     Raises:
         UserError: a photo has neither mark though others have, or two have one name.
@@ -104,12 +105,13 @@ def _by_name(
     marked: dict[str, Path] = {}
     for stem, path in photos.items():
         name = mark.sub("", stem)
-        if name in marked:
-            raise UserError(f"{path}: is {marked[name].name} by another name; remove one of them")
+        key = same_name_key(name)
+        if key in marked:
+            raise UserError(f"{path}: is {marked[key].name} by another name; remove one of them")
         if name != stem:
-            marked[name] = path
+            marked[key] = path
     if not marked:
-        return photos
+        return by_same_name(photos.values())
     for stem, path in photos.items():
         if path not in marked.values() and not other.search(stem):
             raise UserError(f"{path}: marked neither HR nor LR, as other photos of its folder are")

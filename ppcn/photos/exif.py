@@ -4,9 +4,10 @@ A general EXIF library would rewrite the block and lose tags that it does not kn
 notes, whose pointers count from the block's beginning; tags are corrected in place instead.
 """
 
+import re
 import struct
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 from PIL import ExifTags, Image
@@ -21,6 +22,15 @@ INTEROP_SIZES = (0x1001, 0x1002)
 OF_PIXELS = set(range(254, 269)) | {273, *range(277, 282), 284, *range(288, 294), *range(317, 348)}
 # Blocks of a TIFF that are no EXIF: XMP, IPTC, Photoshop's resources, ICC profile.
 XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, PROFILE_TAG = 700, 33723, 34377, 34675
+# A time; some cameras fill numbers up with spaces.
+MOMENT = re.compile(
+    r"(\d{4})[:-] *(\d{1,2})[:-] *(\d{1,2})[ T] *(\d{1,2})[:-] *(\d{1,2})[:-] *(\d{1,2})"
+    r"(?:[.,](\d+))? *(Z|[+-]\d{1,2}:?\d{2})?",
+    re.ASCII,
+)
+OFFSET = re.compile(r"([+-])(\d{1,2})(?::?(\d{2}))?", re.ASCII)
+# Of UTC, in the Line Islands.
+FARTHEST_ZONE = timedelta(hours=14)
 
 
 def camera_of(exif: Image.Exif) -> str:
@@ -37,7 +47,7 @@ def time_of(exif: Image.Exif) -> datetime | None:
     """When a photo was taken (DateTimeOriginal with subseconds and offset); None if unknown."""
     own = exif.get_ifd(ExifTags.IFD.Exif)
     moment, fraction, offset = (
-        str(own.get(tag, "")).strip(" \0")
+        _text(own.get(tag, ""))
         for tag in (
             ExifTags.Base.DateTimeOriginal,
             ExifTags.Base.SubsecTimeOriginal,
@@ -47,14 +57,44 @@ def time_of(exif: Image.Exif) -> datetime | None:
     return _parse_time(moment, fraction, offset)
 
 
+def _text(value: object) -> str:
+    """A value as text, up to its first NUL and without spaces around."""
+    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    return text.partition("\0")[0].strip()
+
+
 def _parse_time(moment: str, fraction: str, offset: str) -> datetime | None:
-    """EXIF's "2024:05:01 12:30:00", "25" and "+02:00" as a time."""
+    """EXIF's "2024:05:01 12:30:00", "25" and "+02:00" as a time.
+
+    A moment with hyphens or a T, as ISO 8601 has it, is read, too. What it says of subseconds and
+    offset itself counts before the tags that are for these; what is unreadable there counts as
+    missing.
+    """
+    match = MOMENT.fullmatch(moment)
+    if not match:
+        return None
+    *numbers, own_fraction, own_offset = match.groups()
+    digits = re.match(r"\d*", own_fraction or fraction, re.ASCII)
+    microseconds = int(f"{digits[0] if digits else '':0<6}"[:6])
     try:
-        zone = "%z" if offset else ""
-        text = f"{moment}.{fraction[:6] or 0}{offset}"
-        return datetime.strptime(text, f"%Y:%m:%d %H:%M:%S.%f{zone}")
+        year, month, day, hour, minute, second = map(int, numbers)
+        zone = _parse_zone(own_offset or offset)
+        return datetime(year, month, day, hour, minute, second, microseconds, zone)
     except ValueError:
         return None
+
+
+def _parse_zone(offset: str) -> timezone | None:
+    """An offset such as "+02:00" or "Z"; None if it is none."""
+    if offset == "Z":
+        return UTC
+    match = OFFSET.fullmatch(offset)
+    if not match:
+        return None
+    ahead = timedelta(hours=int(match[2]), minutes=int(match[3] or 0))
+    if ahead > FARTHEST_ZONE or int(match[3] or 0) >= 60:
+        return None
+    return timezone(-ahead if match[1] == "-" else ahead)
 
 
 def exif_of_tiff(path: Path) -> bytes:

@@ -9,10 +9,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import nn
 
-from ppcn.errors import FileError, FileKind, missing_file
+from ppcn.errors import FileError, FileKind
 from ppcn.files.safetensors import save_tensors
 from ppcn.networks import NETWORKS
 from ppcn.networks.layers import EnhancementNetwork, Padding
+from ppcn.weights.foreign import check_weights
 
 # Weights that come with this package.
 SHIPPED = Path(__file__).parent
@@ -49,15 +50,18 @@ def load_weights(path: Path, network: str | None = None) -> tuple[nn.Module, dic
     Raises:
         FileError: the file is missing, damaged, does not fit the network it names, or holds
             another one.
+        UserError: a folder of several checkpoints.
     """
-    if not path.is_file():
-        raise missing_file(path, FileKind.WEIGHTS)
+    check_weights(path)
     try:
         with safe_open(path, "pt") as file:
             metadata = dict(file.metadata() or {})
         name = metadata.get("network", "")
         if name not in NETWORKS:
-            problem = "its metadata names no network of this project"
+            problem = (
+                "its metadata names no network of this project; save it with "
+                "ppcn.weights.save_weights"
+            )
             raise FileError(path, FileKind.WEIGHTS, problem)
         if network not in (None, name):
             raise FileError(path, FileKind.WEIGHTS, f"holds {name}, not {network}")
@@ -97,11 +101,10 @@ def read_facts(path: Path) -> dict[str, Any]:
     Raises:
         FileError: the file is missing or damaged.
     """
+    check_weights(path)
     try:
         with safe_open(path, "pt") as file:
             metadata = dict(file.metadata() or {})
         return {"network": metadata.get("network", ""), **json.loads(metadata.get("facts", "{}"))}
-    except FileNotFoundError:
-        raise missing_file(path, FileKind.WEIGHTS) from None
     except (SafetensorError, ValueError):
         raise FileError(path, FileKind.WEIGHTS, "damaged weights file") from None

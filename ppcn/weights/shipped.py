@@ -29,7 +29,8 @@ def shipped_names() -> list[str]:
 def find_weights(weights: str | Path, also: Iterable[str] = ()) -> Path:
     """The file of weights that come with this package, by name, or the file of a path.
 
-    What ends in .safetensors, names a folder or is there is a path.
+    What ends in .safetensors, names a folder or is there is a path; so is the prefix of a
+    checkpoint.
 
     Args:
         weights: name or path.
@@ -42,7 +43,7 @@ def find_weights(weights: str | Path, also: Iterable[str] = ()) -> Path:
     if name in shipped_names():
         return SHIPPED / f"{name}.safetensors"
     is_path = isinstance(weights, Path) or path.name != name or path.suffix == ".safetensors"
-    if is_path or path.is_file():
+    if is_path or path.is_file() or Path(f"{name}.index").is_file():
         return path
     raise UserError(_why_none(name, [*also, *shipped_names()]))
 

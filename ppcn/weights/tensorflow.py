@@ -1,6 +1,5 @@
 """The authors' published weights: which of their variables is which of our parameters."""
 
-import glob
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,9 @@ from torch import Tensor, nn
 
 from ppcn.errors import UserError
 from ppcn.networks import NETWORKS
+from ppcn.weights.checkpoint_files import checkpoint_files, prefix_of
+from ppcn.weights.foreign import foreign_kind
+from ppcn.weights.saved_slices import SavedSlices
 from ppcn.weights.tensor_bundle import Bundle
 
 Names = dict[str, str]
@@ -90,8 +92,8 @@ def import_checkpoint(source: Path, name: str) -> nn.Module:
     """Read published weights into a network.
 
     Args:
-        source: prefix of a TensorFlow checkpoint (or one of its files, or a folder that holds
-            one), or an .npz of its variables.
+        source: prefix of a TensorFlow checkpoint, of format V1 or V2 (or one of its files, or a
+            folder that holds one), or an .npz of its variables.
         name: the network, one of `SCOPES`.
 
     Raises:
@@ -111,42 +113,13 @@ def import_checkpoint(source: Path, name: str) -> nn.Module:
     return network.eval()
 
 
-def checkpoint_files(source: Path) -> list[Path]:
-    """The files that a source names: the .npz, or index and data of a checkpoint.
-
-    Raises:
-        UserError: there are none.
-    """
-    if source.suffix == ".npz":
-        files = [source] if source.is_file() else []
-    else:
-        prefix = _prefix(source)
-        files = sorted(prefix.parent.glob(f"{glob.escape(prefix.name)}.data-*"))
-        files += [f for f in [prefix.with_name(f"{prefix.name}.index")] if f.is_file()]
-    if not files:
-        raise UserError(
-            f"{source}: no such checkpoint; name its files without .index, or an .npz of variables"
-        )
-    return files
-
-
-def _prefix(source: Path) -> Path:
-    """The path of a checkpoint without the endings of its files."""
-    if source.is_dir():
-        indices = sorted(source.glob("*.index"))
-        if len(indices) != 1:
-            raise UserError(f"{source}: holds {len(indices)} checkpoints; name one of them")
-        source = indices[0]
-    name = source.name
-    if name.endswith((".index", ".meta")) or ".data-" in name:
-        return source.with_name(name.rpartition(".")[0])
-    return source
-
-
 def _read(source: Path) -> Variables:
-    checkpoint_files(source)
+    files = checkpoint_files(source)
+    if not files:
+        raise UserError(f"{source}: {_why_none(source)}")
     if source.suffix != ".npz":
-        return Bundle(_prefix(source))
+        prefix = prefix_of(source)
+        return SavedSlices(prefix) if files == [prefix] else Bundle(prefix)
     try:
         with np.load(source, allow_pickle=False) as stored:
             arrays = {name.removesuffix(":0"): stored[name] for name in stored.files}
@@ -157,6 +130,14 @@ def _read(source: Path) -> Variables:
         for name, array in arrays.items()
         if np.issubdtype(array.dtype, np.number)
     }
+
+
+def _why_none(source: Path) -> str:
+    """Why a source is no checkpoint, and what helps."""
+    if source.is_dir():
+        return "holds 0 checkpoints; name another folder or an .npz of variables"
+    known = foreign_kind(source) if source.is_file() else ""
+    return known or ("no such checkpoint; name its files without .index, or an .npz of variables")
 
 
 def _fit(variables: Variables, name: str) -> tuple[dict[str, Tensor], str]:

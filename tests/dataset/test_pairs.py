@@ -222,3 +222,74 @@ def test_an_unknown_way_of_pairing_is_rejected(tmp_path: Path, four: Shoot) -> N
         find_pairs(tmp_path, "p", "c", "tiem")
     with pytest.raises(UserError, match=r"nowhere\.csv: no such manifest"):
         find_pairs(tmp_path, "p", "c", "nowhere.csv")
+
+
+COMPOSED, DECOMPOSED = "Caf\u00e9", "Cafe\u0301"
+
+
+def test_case_and_composition_do_not_matter(tmp_path: Path, shoot: Shoot) -> None:
+    for name in (f"p/{DECOMPOSED}.JPG", "p/IMG_1.JPG", "p/STRASSE.jpg", "p/x.jpg"):
+        shoot(name)
+    for name in (f"c/{COMPOSED.upper()}.jpg", "c/img_1.tif", "c/Stra\u00dfe.jpg", "c/cafe.jpg"):
+        shoot(name)
+    pairs, unpaired = find_pairs(tmp_path, "p", "c")
+    assert _names(pairs) == {
+        COMPOSED: (f"{DECOMPOSED}.JPG", f"{COMPOSED.upper()}.jpg"),
+        "IMG_1": ("IMG_1.JPG", "img_1.tif"),
+        "STRASSE": ("STRASSE.jpg", "Stra\u00dfe.jpg"),
+    }
+    assert all(path.is_file() for pair in pairs for path in pair.photos)
+    assert list(unpaired) == ["c/cafe.jpg", "p/x.jpg"]
+
+
+@pytest.mark.parametrize("names", [("IMG_1.jpg", "img_1.png"), (f"{COMPOSED}.jpg", DECOMPOSED)])
+@pytest.mark.parametrize("folder", ["p", "c"])
+def test_names_that_differ_in_nothing_else_clash(
+    tmp_path: Path, shoot: Shoot, folder: str, names: tuple[str, str]
+) -> None:
+    shoot("p/a.jpg"), shoot("c/a.jpg")
+    for name in names:
+        shoot(f"{folder}/{Path(name).stem}.jpg")
+    if len([*(tmp_path / folder).iterdir()]) < 3:
+        pytest.skip("the file system takes both for one name")
+    with pytest.raises(UserError, match=f"{folder}/.* is the same name but for .*; rename one"):
+        find_pairs(tmp_path, "p", "c")
+
+
+def test_by_time_a_stem_is_composed_and_stays_one_photos(tmp_path: Path, shoot: Shoot) -> None:
+    shoot(f"p/{DECOMPOSED}.jpg", 0), shoot("c/1.jpg", 0), shoot("c/2.jpg", 60)
+    assert _names(find_pairs(tmp_path, "p", "c", "time")[0]) == {
+        COMPOSED: (f"{DECOMPOSED}.jpg", "1.jpg")
+    }
+    shoot(f"p/{COMPOSED}.jpg", 60)
+    if len([*(tmp_path / "p").iterdir()]) == 2:
+        with pytest.raises(UserError, match="has the same stem; rename one"):
+            find_pairs(tmp_path, "p", "c", "time")
+
+
+def test_a_manifest_may_spell_names_otherwise(tmp_path: Path, shoot: Shoot) -> None:
+    shoot(f"p/{DECOMPOSED}.JPG"), shoot("c/IMG_1.jpg"), shoot("p/b.jpg"), shoot("c/B.jpg")
+    (tmp_path / "m.csv").write_text(
+        f"phone,reference\nP/{COMPOSED.lower()}.jpg,c/img_1.JPG\np/b.jpg,c/B.jpg\n", "utf-8"
+    )
+    pairs, _ = find_pairs(tmp_path, "p", "c", str(tmp_path / "m.csv"))
+    assert _names(pairs) == {
+        COMPOSED: (f"{DECOMPOSED}.JPG", "IMG_1.jpg"),
+        "b": ("b.jpg", "B.jpg"),
+    }
+    (tmp_path / "m.csv").write_text("phone,reference\np/b.jpg,c/b.JPG\np/B.jpg,c/img_1.jpg\n")
+    with pytest.raises(UserError, match=r"line 3: .*p/b\.jpg is already in line 2"):
+        find_pairs(tmp_path, "p", "c", str(tmp_path / "m.csv"))
+
+
+def test_a_manifest_is_not_guessed_at(tmp_path: Path, shoot: Shoot) -> None:
+    for name in ("p/A.jpg", "p/a.jpg", "c/1.jpg", "c/2.jpg"):
+        shoot(name)
+    if len([*(tmp_path / "p").iterdir()]) < 2:
+        pytest.skip("the file system takes both for one name")
+    (tmp_path / "m.csv").write_text("phone,reference\np/A.jpg,c/1.jpg\np/a.jpg,c/2.jpg\n")
+    pairs, _ = find_pairs(tmp_path, "p", "c", str(tmp_path / "m.csv"))
+    assert _names(pairs) == {"A": ("A.jpg", "1.jpg"), "a": ("a.jpg", "2.jpg")}
+    (tmp_path / "m.csv").write_text("phone,reference\np/A.JPG,c/1.jpg\n")
+    with pytest.raises(UserError, match=r"line 2: .*p/A\.JPG may be A\.jpg or a\.jpg; name one"):
+        find_pairs(tmp_path, "p", "c", str(tmp_path / "m.csv"))

@@ -344,18 +344,19 @@ def test_the_camera_is_named_once(tmp_path: Path, make: str, model: str, expecte
     ("moment", "fraction", "offset", "expected"),
     [
         ("2024:05:01 12:30:00", "", "", datetime(2024, 5, 1, 12, 30)),
-        ("2024:05:01 12:30:00", "  ", "   :  ", None),
+        ("2024:05:01 12:30:00", "  ", "   :  ", datetime(2024, 5, 1, 12, 30)),
         ("2024:05:01 12:30:00", "007", " ", datetime(2024, 5, 1, 12, 30, 0, 7000)),
         ("2024:05:01 12:30:00", "123456789", "", datetime(2024, 5, 1, 12, 30, 0, 123456)),
-        ("2024:05:01 12:30:00", "a", "", None),
-        ("2024:05:01 12:30:00", "", "two", None),
+        ("2024:05:01 12:30:00", "a", "", datetime(2024, 5, 1, 12, 30)),
+        ("2024:05:01 12:30:00", "", "two", datetime(2024, 5, 1, 12, 30)),
         ("2024:13:01 12:30:00", "", "", None),
         ("0000:00:00 00:00:00", "", "", None),
         ("    :  :     :  :  ", "", "", None),
         ("yesterday", "", "", None),
+        ("", "25", "+02:00", None),
     ],
 )
-def test_malformed_times_are_none(
+def test_malformed_times_are_none_or_lose_what_is_malformed(
     tmp_path: Path, moment: str, fraction: str, offset: str, expected: datetime | None
 ) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "a.jpg", exif=_exif(1, moment, fraction, offset))

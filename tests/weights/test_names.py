@@ -1,12 +1,15 @@
 """Weights that come with the package are found by name."""
 
+import json
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, refusal
+from conftest import ROOT, refusal, run, textured
 
 import ppcn
 from ppcn.errors import UserError
+from ppcn.files.artifacts import sha256
+from ppcn.photos.decode import write_photo
 from ppcn.weights.shipped import find_weights, shipped_names
 
 NAMES = ["any", "iphone-3gs", "iphone-3gs-student", "ppcn_sr"]
@@ -74,6 +77,34 @@ def test_baselines_are_listed_beside_the_weights(tmp_path: Path) -> None:
     last = refusal(tmp_path, "score-enhancement", "--weights=do-nothin", *folders)
     assert "the nearest of do-nothing, any, " in last
     assert "is 'do-nothing'" in last
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "network", "folders"),
+    [
+        ("score-enhancement", "any", "ppcn_student", ("--phone-dir=p", "--dslr-dir=p")),
+        ("score-enhancement", "iphone-3gs", "ppcn_teacher", ("--phone-dir=p", "--dslr-dir=p")),
+        ("score-sr", "ppcn_sr", "ppcn_sr", ("--hr-dir=p",)),
+    ],
+)
+def test_names_are_scored(
+    tmp_path: Path, command: str, name: str, network: str, folders: tuple[str, ...]
+) -> None:
+    write_photo(tmp_path / "p/a.png", textured(64, 80))
+    done = run(tmp_path, command, f"--weights={name}", *folders, "--json=s.json")
+    assert done.returncode == 0, done
+    scores = json.loads((tmp_path / "s.json").read_text())
+    assert scores["network"] == network
+    assert scores["sha256"]["weights"] == sha256(find_weights(name))
+    path = f"--weights={find_weights(name)}"
+    assert run(tmp_path, command, path, *folders, "--json=t.json").returncode == 0
+    assert json.loads((tmp_path / "t.json").read_text()) == scores
+
+
+def test_names_for_the_other_task_are_sent_on(tmp_path: Path) -> None:
+    write_photo(tmp_path / "p/a.png", textured(64, 80))
+    last = refusal(tmp_path, "score-sr", "--weights=any", "--hr-dir=p", "--json=s.json")
+    assert "holds ppcn_student, for enhancement; use score-enhancement" in last
 
 
 def test_arrays_name_no_camera() -> None:

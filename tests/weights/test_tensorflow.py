@@ -11,10 +11,13 @@ from conftest import ROOT
 from ppcn.errors import UserError
 from ppcn.networks import NETWORKS
 from ppcn.networks.ppcn import Student
+from ppcn.weights.checkpoint_files import checkpoint_files
+from ppcn.weights.saved_slices import SavedSlices
 from ppcn.weights.tensor_bundle import Bundle
-from ppcn.weights.tensorflow import SCOPES, checkpoint_files, import_checkpoint, published_names
+from ppcn.weights.tensorflow import SCOPES, import_checkpoint, published_names
 
 WRITTEN_BY_TENSORFLOW = ROOT / "tests/data/student"
+FIRST_FORMAT = ROOT / "tests/data/student-v1"
 
 
 @pytest.fixture
@@ -47,6 +50,37 @@ def test_a_checkpoint_of_tensorflow_is_read_to_the_bit() -> None:
     assert bundle["discriminator/half"].tolist() == [1, 2]
     assert "global_step" not in bundle
     assert len(bundle) == 15
+
+
+def test_a_checkpoint_of_the_first_format_is_read_to_the_bit(tmp_path: Path) -> None:
+    old, new = SavedSlices(FIRST_FORMAT), Bundle(WRITTEN_BY_TENSORFLOW)
+    for name in new.keys() - {"discriminator/half"}:
+        np.testing.assert_array_equal(old[name], new[name])
+    assert old["double"].tolist() == [[1.5, 2.25]]
+    assert len(old) == 15
+    shutil.copy(FIRST_FORMAT, tmp_path / "model.ckpt-7")
+    (tmp_path / "model.ckpt-7.meta").write_bytes(b"\n\3abc")
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "/elsewhere/model.ckpt-7"')
+    for source in ("model.ckpt-7", "model.ckpt-7.meta", "checkpoint", "."):
+        assert checkpoint_files(tmp_path / source) == [tmp_path / "model.ckpt-7"]
+        network = import_checkpoint(tmp_path / source, "ppcn_student")
+        expected = import_checkpoint(WRITTEN_BY_TENSORFLOW, "ppcn_student").state_dict()
+        for key, value in network.state_dict().items():
+            assert torch.equal(value, expected[key])
+    whole = FIRST_FORMAT.read_bytes()
+    (tmp_path / "model.ckpt-7").write_bytes(whole[:6000] + b"\xff" * 40 + whole[6040:])
+    with pytest.raises(UserError, match=r"model\.ckpt-7: (damaged checkpoint|no such checkpoint)"):
+        import_checkpoint(tmp_path / "model.ckpt-7", "ppcn_student")
+
+
+def test_the_folder_of_a_saved_model_holds_its_checkpoint(checkpoint: Path) -> None:
+    model = checkpoint.parent / "model"
+    (model / "variables").mkdir(parents=True)
+    (model / "saved_model.pb").write_bytes(b"\x08\1")
+    for path in checkpoint_files(checkpoint):
+        shutil.copy(path, model / "variables" / path.name.replace("student", "variables"))
+    for source in (model, model / "saved_model.pb", model / "variables"):
+        assert import_checkpoint(source, "ppcn_student")
 
 
 @pytest.mark.parametrize("source", ["student", "student.index", "student.data-00000-of-00001", "."])
