@@ -74,16 +74,18 @@ class PhotoFile:
     def decode(self, scratch: Path) -> RawPhoto:
         """Write the photo as upright sRGB to a plain file in the folder `scratch`.
 
-        Its depth is the photo's, and 16 bits where colours had to be converted.
+        Its depth is the photo's, and 16 bits where colours had to be converted. Invisible pixels
+        have colours of visible ones.
 
         Raises:
             UserError: the photo is damaged.
         """
         with _vips_as_user_error(self.path):
-            image = self._as_srgb(self._colours(self._upright()))
+            own = self._upright()
+            image = self._as_srgb(self._colours(own))
             depth = 8 if image.format == "uchar" else 16
             raw = RawPhoto(scratch / "photo.raw", self.height, self.width, depth)
-            image.rawsave(str(raw.path), keep="none")
+            raw.save(image, own[own.bands - 1] > 0 if self.has_alpha else None)
             return raw
 
     def encode(
@@ -97,7 +99,8 @@ class PhotoFile:
         """Write a picture made of this photo, in its colours and with all else of its file.
 
         What a network changed, as far as `strength` goes, is added to the photo's own pixels: so
-        colours outside sRGB are kept, and at strength 0 the pixels are the same.
+        colours outside sRGB are kept, and at strength 0 the pixels are the same. So are invisible
+        pixels of a photo that is not enlarged.
 
         Args:
             result: upright sRGB, of the photo's size or larger.
@@ -133,6 +136,8 @@ class PhotoFile:
         picture = picture.rint().cast(own.format)
         if self.has_alpha:
             alpha = own[own.bands - 1]
+            if larger == 1:
+                picture = (alpha > 0).ifthenelse(picture, self._colours(own))
             picture = picture.bandjoin(alpha.resize(larger) if larger > 1 else alpha)
         return _described(picture, own)
 
