@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ppcn.networks.layers import mirrored_indices
+from ppcn.photos.hidden_pixels import Mask
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.float32]
 """(H, W, 3) RGB: uint8, uint16, or float32 in [0, 1]."""
@@ -25,6 +26,14 @@ class Rows(Protocol):
     def read(self, top: int, bottom: int) -> Pixels:
         """Read the rows from top to before bottom, (bottom - top, width, 3)."""
 
+    def read_visible(self, top: int, bottom: int) -> Mask | None:
+        """Which pixels of these rows statistics count, (bottom - top, width).
+
+        None, whatever the rows, where they count all: of a photo that is wholly visible, or not at
+        all. Of others at least one pixel counts, and those that do not have colours of visible
+        ones.
+        """
+
 
 class MirroredRows:
     """A photo that goes on beyond its border by its mirror image, border pixels not repeated.
@@ -43,9 +52,20 @@ class MirroredRows:
 
     def read(self, top: int, bottom: int) -> Pixels:
         """Read the rows from top to before bottom, (bottom - top, width, 3)."""
+        first, last, rows = self._read_for(top, bottom)
+        return self._photo.read(first, last)[rows][:, self._columns]
+
+    def read_visible(self, top: int, bottom: int) -> Mask | None:
+        """See `Rows`."""
+        first, last, rows = self._read_for(top, bottom)
+        visible = self._photo.read_visible(first, last)
+        return None if visible is None else visible[rows][:, self._columns]
+
+    def _read_for(self, top: int, bottom: int) -> tuple[int, int, NDArray[np.int64]]:
+        """Which rows of the photo to read, from first to before last, and each row's place."""
         rows = self._rows[top:bottom]
         first = int(rows.min())
-        return self._photo.read(first, int(rows.max()) + 1)[rows - first][:, self._columns]
+        return first, int(rows.max()) + 1, rows - first
 
 
 class ArrayRows:
@@ -53,12 +73,17 @@ class ArrayRows:
 
     Args:
         pixels: (H, W, 3).
+        visible: which of them statistics count, (H, W); see `Rows`.
     """
 
-    def __init__(self, pixels: Pixels) -> None:
-        self.pixels = pixels
+    def __init__(self, pixels: Pixels, visible: Mask | None = None) -> None:
+        self.pixels, self._visible = pixels, visible
         self.height, self.width = pixels.shape[:2]
 
     def read(self, top: int, bottom: int) -> Pixels:
         """Read the rows from top to before bottom, (bottom - top, width, 3)."""
         return self.pixels[top:bottom]
+
+    def read_visible(self, top: int, bottom: int) -> Mask | None:
+        """See `Rows`."""
+        return None if self._visible is None else self._visible[top:bottom]

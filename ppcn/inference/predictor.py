@@ -20,6 +20,7 @@ from ppcn.networks import NETWORKS
 from ppcn.networks.devices import WHITE
 from ppcn.photos.color import LUMA_WEIGHTS
 from ppcn.photos.formats import EncodeOptions
+from ppcn.photos.hidden_pixels import Mask, filled, hides_some
 from ppcn.photos.photo_file import PhotoFile, write_comparison
 from ppcn.photos.raw_photo import Piece
 from ppcn.photos.resize import SCALE, enlarge
@@ -47,7 +48,7 @@ def enhance(
         weights: name of weights that come with this package, or a weights file.
 
     Returns:
-        An array of the same shape and kind.
+        An array of the same shape and kind; transparency and invisible pixels are the photo's.
 
     Raises:
         UserError: the array or the weights are of another kind.
@@ -55,7 +56,10 @@ def enhance(
     colours, alpha = _split(image)
     result = _run(_load(weights, "enhance"), colours).clip(0, 1)
     result = colours.values + strength * (result - colours.values)
-    return colours.like_photo(result, alpha)
+    better = colours.like_photo(result, alpha)
+    if alpha is not None:
+        better[alpha == 0] = image[alpha == 0]
+    return better
 
 
 def upscale(image: NDArray[Any], weights: str | Path = UPSCALES) -> NDArray[Any]:
@@ -186,6 +190,15 @@ class Enlarged:
         self._photo = photo
         self.height, self.width = photo.height * SCALE, photo.width * SCALE
 
+    def read_visible(self, top: int, bottom: int) -> Mask | None:
+        """See `Rows`."""
+        first = top // SCALE
+        visible = self._photo.read_visible(first, -(-bottom // SCALE))
+        if visible is None:
+            return None
+        larger = visible.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
+        return larger[top - first * SCALE : bottom - first * SCALE]
+
     def read(self, top: int, bottom: int) -> Pixels:
         """Rows top to bottom; the same as of the photo enlarged in one go."""
         first = max(top // SCALE - MARGIN, 0)
@@ -199,14 +212,17 @@ class Enlarged:
 
 
 class _Colours:
-    """The colours of an array, as rows of RGB."""
+    """The colours of an array, as rows of RGB, and which of its pixels are visible, if not all."""
 
-    def __init__(self, image: NDArray[Any]) -> None:
+    def __init__(self, image: NDArray[Any], visible: Mask | None = None) -> None:
         self.kind = image.dtype
         self.white = WHITE.get(image.dtype, 1)
         self.is_grey = image.ndim == 2
         self.pixels = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=-1)
         self.height, self.width = image.shape[:2]
+        self._visible = visible if visible is not None and hides_some(visible) else None
+        if self._visible is not None:
+            self.pixels = filled(self.pixels, self._visible)
 
     @property
     def values(self) -> NDArray[np.float32]:
@@ -217,6 +233,10 @@ class _Colours:
         """Rows top to bottom."""
         rows = self.pixels[top:bottom]
         return rows if rows.dtype in WHITE else rows.astype(np.float32)
+
+    def read_visible(self, top: int, bottom: int) -> Mask | None:
+        """See `Rows`."""
+        return None if self._visible is None else self._visible[top:bottom]
 
     def like_photo(self, result: NDArray[np.float32], alpha: NDArray[Any] | None) -> NDArray[Any]:
         """A result (H, W, 3) in [0, 1] as an array of the photo's kind."""
@@ -242,7 +262,7 @@ def _split(image: NDArray[Any]) -> tuple[_Colours, NDArray[Any] | None]:
     if floating and not (image.min() >= 0 and image.max() <= 1):
         raise UserError("an array of floats outside [0, 1]: divide it by its white")
     if channels == 4:
-        return _Colours(image[..., :3]), image[..., 3]
+        return _Colours(image[..., :3], image[..., 3] > 0), image[..., 3]
     return _Colours(image if channels == 3 else image.reshape(image.shape[:2])), None
 
 

@@ -38,6 +38,10 @@ class ReceptiveFieldProbe:
         """How many pixels around each pixel a segment sees."""
         return max(self._spread_of(segment, axis) for axis in (2, 3))
 
+    def scale_of(self, name: str) -> float:
+        """How many times as large as the photo a map is."""
+        return power_of_two(self._shapes[name][1] / LONG)
+
     def bytes_of(self, segment: Segment) -> int:
         """Memory that all maps of a segment take in float32, bytes for each pixel of the photo."""
         names = {*segment.maps, *segment.computes} & self._shapes.keys()

@@ -1,4 +1,8 @@
-"""Mean and variance of maps of whole photos, added up tile by tile."""
+"""Mean and variance of maps of whole photos, added up tile by tile.
+
+Of a photo with transparency they count what is visible: of the photo its visible pixels, of a
+smaller map the cells in whose area any pixel is visible.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +15,7 @@ from torch import Tensor
 from ppcn.inference.photo_rows import Rows
 from ppcn.inference.segments import Statistic
 from ppcn.networks.devices import WHITE
+from ppcn.photos.hidden_pixels import Mask
 
 # So many tiles are added up in float32 before their total is added in float64.
 FLOAT32_TILES = 16
@@ -33,20 +38,26 @@ class RunningStatistics:
         """Add a whole photo, exactly; of its values the mean alone is wanted."""
         total = np.zeros(3)
         for top in range(0, photo.height, ROWS):
-            rows = photo.read(top, min(top + ROWS, photo.height))
-            if rows.dtype.kind == "f":
+            bottom = min(top + ROWS, photo.height)
+            rows, visible = photo.read(top, bottom), photo.read_visible(top, bottom)
+            if visible is not None:
+                added = rows[visible].sum(axis=0, dtype=np.float64)
+                total += added / WHITE.get(rows.dtype, 1)
+            elif rows.dtype.kind == "f":
                 total += rows.sum(axis=0, dtype=np.float64).sum(axis=0)
             else:
                 total += np.divide(cv2.sumElems(rows)[:3], WHITE[rows.dtype])
-        self._count = photo.height * photo.width
+            self._count += rows[..., 0].size if visible is None else int(visible.sum())
         self._total = torch.from_numpy(total)
 
-    def add(self, x: Tensor) -> None:
-        """Add a tile (1, C, H, W)."""
+    def add(self, x: Tensor, visible: Mask | None = None) -> None:
+        """Add a tile (1, C, H, W), all of it or its visible cells (H, W)."""
         values = x[0].permute(1, 2, 0).float()
+        if visible is not None:
+            values = values * torch.from_numpy(visible)[..., None].to(values.device)
         for rows in values.split(max(CACHED_BYTES // (4 * values[0].numel()), 1)):
             self._add_strip(rows)
-        self._count += x.shape[2] * x.shape[3]
+        self._count += x.shape[2] * x.shape[3] if visible is None else int(visible.sum())
 
     def add_rows(self, row_statistics: Sequence[Tensor], width: int) -> None:
         """Add rows of which a runtime computed statistics.
@@ -85,3 +96,26 @@ class RunningStatistics:
             self._total += self._sum.sum(dim=0).double().sum(dim=0)
             self._total_squares += self._squares.sum(dim=0).double().sum(dim=0)
             self._waiting = 0
+
+
+def visible_cells(visible: Mask, scale: float, height: int, width: int) -> Mask:
+    """Which cells of a map show anything, (height, width).
+
+    Args:
+        visible: which pixels of the photo are visible where the map lies, (H, W).
+        scale: size of the map in that of the photo, a power of two.
+        height: of the map, more than in scale where networks pad by repeating the border.
+        width: of the map.
+    """
+    for axis, size in enumerate((height, width)):
+        if scale > 1:
+            visible = visible.repeat(int(scale), axis=axis)
+        step = max(round(1 / scale), 1)
+        around = [(0, 0), (0, 0)]
+        around[axis] = (0, max(size * step - visible.shape[axis], 0))
+        if any(around[axis]):
+            visible = np.pad(visible, around, mode="edge")
+        if step > 1:
+            starts = np.arange(size) * step
+            visible = np.logical_or.reduceat(visible, starts, axis=axis)
+    return np.ascontiguousarray(visible)

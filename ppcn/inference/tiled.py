@@ -21,12 +21,13 @@ from ppcn.inference.photo_rows import ArrayRows, MirroredRows, Pixels, Rows
 from ppcn.inference.receptive_field import ReceptiveFieldProbe, noise_photo
 from ppcn.inference.runtimes import Runtime, make_runtime
 from ppcn.inference.segments import PHOTO, Noise, cut_at_statistics
-from ppcn.inference.statistics import RunningStatistics
+from ppcn.inference.statistics import RunningStatistics, visible_cells
 from ppcn.inference.tile_grid import Grid, Tile, choose_strips, choose_tiles, one_span
 from ppcn.inference.tile_passes import Pass, Shapes, Step, keeping_maps, keeping_nothing, make_steps
 from ppcn.networks.devices import free_bytes, to_tensor
 from ppcn.networks.layers import take_margin
 from ppcn.networks.muxdemux import position_noise
+from ppcn.photos.hidden_pixels import Mask
 
 Report = Callable[[int, int], None]
 """Called with tiles done and tiles in all."""
@@ -121,10 +122,13 @@ class Tiled:
                 state.make_room(one, self._runtime.device)
                 for tile, maps, row_statistics in self._compute(one, state):
                     state.keep(one, tile, maps)
-                    if one.statistic and row_statistics:
-                        statistics.add_rows(row_statistics, tile.columns.length)
-                    elif one.statistic:
-                        statistics.add(maps[one.statistic.of])
+                    if one.statistic:
+                        x = maps[one.statistic.of]
+                        visible = self._visible_cells(photo, tile, one.statistic.of, x)
+                        if row_statistics and visible is None:
+                            statistics.add_rows(row_statistics, tile.columns.length)
+                        else:
+                            statistics.add(x, visible)
                     else:
                         yield self._piece(tile, maps[self._chain.result])
                     done += 1
@@ -136,7 +140,8 @@ class Tiled:
         """Which segments compute which tiles, pass after pass."""
         height, width = state.photo.height, state.photo.width
         whole = one_span(height), one_span(width)
-        if self._runtime.in_one_piece and self._chain.peak(height, width) <= self._memory:
+        in_one_piece = self._runtime.in_one_piece and not self._norms_would_err(state.photo)
+        if in_one_piece and self._chain.peak(height, width) <= self._memory:
             return keeping_maps(self._quick_steps, [whole] * len(self._quick_steps))
         strips = [self._strips(step, height, width) for step in self._steps]
         for grids in (strips,) if self._runtime.strips else ([whole] * len(strips), strips):
@@ -144,6 +149,19 @@ class Tiled:
             if max(one.bytes(state.shapes) for one in passes) <= self._memory:
                 return passes
         return keeping_nothing(self._steps, self._tiles(height, width))
+
+    def _norms_would_err(self, photo: Rows) -> bool:
+        """Whether norms that find out their statistics by themselves would count hidden pixels."""
+        have_norms = len(self._quick_steps) < len(self._steps)
+        return have_norms and photo.read_visible(0, 1) is not None
+
+    def _visible_cells(self, photo: Rows, tile: Tile, name: str, x: Tensor) -> Mask | None:
+        """Which cells of what a tile answers for of a map statistics count; None if all."""
+        visible = photo.read_visible(tile.rows.start, tile.rows.stop)
+        if visible is None:
+            return None
+        visible = visible[:, tile.columns.start : tile.columns.stop]
+        return visible_cells(visible, self._probe.scale_of(name), x.shape[2], x.shape[3])
 
     def _strips(self, step: Step, height: int, width: int) -> Grid:
         pixels = STRIP_BYTES // step.bytes_per_pixel

@@ -86,16 +86,18 @@ class PhotoFile:
     def decode(self, scratch: Path) -> RawPhoto:
         """Write the photo as upright sRGB to a plain file in the folder `scratch`.
 
-        Its depth is the photo's, and 16 bits where colours had to be converted.
+        Its depth is the photo's, and 16 bits where colours had to be converted. Invisible pixels
+        have colours of visible ones.
 
         Raises:
             UserError: the photo is damaged.
         """
         with as_user_error(self.path):
-            image, white = self._as_srgb(self._color_bands(self._upright()))
+            own = self._upright()
+            image, white = self._as_srgb(self._color_bands(own))
             depth = 8 if white == 255 else 16
             raw = RawPhoto(scratch / "photo.raw", self.height, self.width, depth)
-            image.rawsave(str(raw.path), keep="none")
+            raw.save(image, own[own.bands - 1] > 0 if self.has_alpha else None)
             return raw
 
     def read(self) -> NDArray[np.uint8]:
@@ -145,7 +147,8 @@ class PhotoFile:
         """Write a picture made of this photo, in its colours and with all else of its file.
 
         What a network changed, as far as `strength` goes, is added to the photo's own pixels: so
-        colours outside sRGB are kept, and at strength 0 the pixels are the same.
+        colours outside sRGB are kept, and at strength 0 the pixels are the same. So are invisible
+        pixels of a photo that is not enlarged.
 
         Args:
             result: upright sRGB, of the photo's size or larger.
@@ -235,6 +238,9 @@ class PhotoFile:
         picture = picture.rint().cast(FORMATS_OF_DEPTH[layout.depth])
         if layout.has_alpha:
             alpha = own[CHANNELS[layout.kind]]
+            if scale == 1:
+                # What is hidden stays as it is.
+                picture = (alpha > 0).ifthenelse(picture, self._color_bands(own))
             picture = picture.bandjoin(alpha.resize(scale) if scale > 1 else alpha)
         kind: Kind = "GRAY" if layout.kind == "GRAY" else "RGB"
         name = INTERPRETATIONS[kind, layout.depth]

@@ -52,9 +52,9 @@ def test_without_a_common_stem_nothing_is_paired(tmp_path: Path, shoot: Shoot) -
     shoot("p/a.jpg"), shoot("c/b.jpg")
     with pytest.raises(UserError, match=r"no photo of p/ has the same name .* data\.pair_by"):
         find_pairs(tmp_path, "p", "c")
-    shoot("p/b.jpg"), shoot("p/b.png")
-    with pytest.raises(UserError, match="same stem"):
-        find_pairs(tmp_path, "p", "c")
+    shoot("p/b.png"), shoot("p/b.jpg")
+    pairs, _ = find_pairs(tmp_path, "p", "c")
+    assert _names(pairs) == {"b": ("b.jpg", "b.jpg")}
 
 
 def test_times_are_paired_within_the_tolerance(tmp_path: Path, shoot: Shoot) -> None:

@@ -45,7 +45,7 @@ def test_enhance_is_what_the_network_gives(photo: np.ndarray, weights: Path, kin
 
 
 def test_grey_and_transparency(photo: np.ndarray, weights: Path) -> None:
-    alpha = np.arange(4800).reshape(60, 80).astype(np.uint8)
+    alpha = (1 + np.arange(4800).reshape(60, 80) % 255).astype(np.uint8)
     result = ppcn.enhance(np.dstack((photo, alpha)), weights=weights)
     assert np.array_equal(result[..., 3], alpha)
     assert np.array_equal(result[..., :3], ppcn.enhance(photo, weights=weights))
