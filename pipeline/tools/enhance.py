@@ -36,6 +36,7 @@ def enhance(
 ) -> None:
     """Enhance photos of any size.
 
-    EXIF, XMP, colour profile, bit depth and transparency are kept.
+    EXIF, XMP, IPTC, colours, HDR gain maps, bit depth and transparency are kept; what a result leaves
+    out is named at the end.
     """
     process_photos(options, out, "enhance", weights, strength)
