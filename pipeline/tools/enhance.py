@@ -36,7 +36,7 @@ def enhance(
 ) -> None:
     """Enhance photos of any size.
 
-    EXIF, XMP, IPTC, colours, HDR gain maps, bit depth and transparency are kept; what a result leaves
-    out is named at the end.
+    EXIF, XMP, IPTC, colours, HDR gain maps, bit depth and transparency are kept; what a result
+    leaves out is named at the end.
     """
     process_photos(options, out, "enhance", weights, strength)

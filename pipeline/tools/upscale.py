@@ -23,6 +23,7 @@ def upscale(
 ) -> None:
     """Enlarge photos to four times their height and width.
 
-    EXIF, XMP, colour profile, bit depth and transparency are kept.
+    EXIF, XMP, IPTC, colours, HDR gain maps, bit depth and transparency are kept; what a result
+    leaves out is named at the end.
     """
     process_photos(options, out, "upscale", weights)

@@ -12,9 +12,12 @@ from typing import BinaryIO
 from PIL import ExifTags
 
 ORDERS = {b"II": "<", b"MM": ">"}
+# BigTIFF, whose offsets and counts have 64 bits.
+BIG_MARKS = (b"+\0", b"\0+")
 # Bytes of a value of each type.
-SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
-WHOLE_NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I"}
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
+WHOLE_NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q"}
+RATIONAL = 5
 SUB_DIRECTORIES = 330
 EXIF, GPS = ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo
 # No camera writes more; a loop of directories ends by the first.
@@ -25,6 +28,8 @@ MAIN_TAGS |= {*range(40091, 40096)}
 # Makers' notes, whose pointers go wrong when they move and which outgrow a JPEG, and Interop.
 LEFT_OUT = {37500, 40965}
 LARGEST_VALUE = 1 << 14
+# Offsets and counts, of TIFF and of BigTIFF.
+WORDS = {False: "I", True: "Q"}
 
 
 @dataclass(frozen=True)
@@ -49,21 +54,26 @@ class Directory:
         order: of bytes, "<" or ">".
         entries: by tag.
         following: where the next directory begins; 0 after the last.
+        is_big: whether it is a BigTIFF's.
     """
 
     file: BinaryIO
     order: str
     entries: Mapping[int, Entry]
     following: int = 0
+    is_big: bool = False
 
-    def value(self, tag: int) -> bytes:
-        """The bytes of a value; empty if it is missing, cut off or longer than any camera's."""
+    def value(self, tag: int, most: int = MOST_BYTES) -> bytes:
+        """The bytes of a value; empty if it is missing, cut off or longer than `most`."""
         entry = self.entries.get(tag)
-        if entry is None or not 0 < entry.size() <= MOST_BYTES:
+        if entry is None or not 0 < entry.size() <= most:
             return b""
-        if entry.size() <= 4:
+        if entry.size() <= len(entry.field):
             return entry.field[: entry.size()]
-        self.file.seek(struct.unpack_from(self.order + "I", entry.field)[0])
+        (start,) = struct.unpack_from(self.order + WORDS[self.is_big], entry.field)
+        if start >= 1 << 63:
+            return b""
+        self.file.seek(start)
         data = self.file.read(entry.size())
         return data if len(data) == entry.size() else b""
 
@@ -78,37 +88,54 @@ class Directory:
         """The first of the numbers."""
         return next(iter(self.numbers(tag)), default)
 
+    def ratio(self, tag: int) -> float:
+        """The value as a fraction; 0 where it is none."""
+        entry, data = self.entries.get(tag), self.value(tag)
+        if entry is None or entry.kind != RATIONAL or len(data) < 8:
+            return 0.0
+        above, below = struct.unpack_from(self.order + "II", data)
+        return above / below if below else 0.0
+
     def at(self, tag: int) -> "Directory | None":
         """The directory that a value points at."""
         start = self.number(tag)
-        return read_directory(self.file, self.order, start) if start else None
+        return read_directory(self.file, self.order, start, self.is_big) if start else None
 
 
-def read_directory(file: BinaryIO, order: str, start: int) -> Directory | None:
+def read_directory(
+    file: BinaryIO, order: str, start: int, is_big: bool = False
+) -> Directory | None:
     """Read the directory that begins at a byte of a file; None if there is none."""
+    word, wide = WORDS[is_big], 8 if is_big else 4
+    counter, size = ("Q", 20) if is_big else ("H", 12)
+    if start >= 1 << 63:
+        return None
     file.seek(start)
-    head = file.read(2)
-    count = struct.unpack_from(order + "H", head)[0] if len(head) == 2 else 0
-    block = file.read(12 * count) if 0 < count <= MOST_ENTRIES else b""
-    if not block or len(block) < 12 * count:
+    head = file.read(struct.calcsize(counter))
+    whole = len(head) == struct.calcsize(counter)
+    count = struct.unpack_from(order + counter, head)[0] if whole else 0
+    block = file.read(size * count) if 0 < count <= MOST_ENTRIES else b""
+    if not block or len(block) < size * count:
         return None
     entries = {}
-    for place in range(0, 12 * count, 12):
-        tag, kind, number = struct.unpack_from(order + "HHI", block, place)
-        entries[tag] = Entry(kind, number, block[place + 8 : place + 12])
-    end = file.read(4)
-    following = struct.unpack_from(order + "I", end)[0] if len(end) == 4 else 0
-    return Directory(file, order, entries, following)
+    for place in range(0, size * count, size):
+        tag, kind, number = struct.unpack_from(f"{order}HH{word}", block, place)
+        entries[tag] = Entry(kind, number, block[place + 4 + wide : place + size])
+    end = file.read(wide)
+    following = struct.unpack_from(order + word, end)[0] if len(end) == wide else 0
+    return Directory(file, order, entries, following, is_big)
 
 
 def first_directory(file: BinaryIO) -> Directory | None:
     """The main directory of a TIFF structure."""
     file.seek(0)
-    head = file.read(8)
+    head = file.read(16)
     order = ORDERS.get(head[:2])
-    if len(head) < 8 or order is None:
+    is_big = head[2:4] in BIG_MARKS
+    if len(head) < (16 if is_big else 8) or order is None:
         return None
-    return read_directory(file, order, struct.unpack_from(order + "I", head, 4)[0])
+    (start,) = struct.unpack_from(order + WORDS[is_big], head, 8 if is_big else 4)
+    return read_directory(file, order, start, is_big)
 
 
 def directories_of(file: BinaryIO) -> Iterator[Directory]:
@@ -122,7 +149,8 @@ def directories_of(file: BinaryIO) -> Iterator[Directory]:
         for start in (directory.following, *directory.numbers(SUB_DIRECTORIES)):
             if start and start not in visited and len(visited) < MOST_DIRECTORIES:
                 visited.add(start)
-                if (other := read_directory(file, directory.order, start)) is not None:
+                other = read_directory(file, directory.order, start, directory.is_big)
+                if other is not None:
                     waiting.append(other)
 
 
