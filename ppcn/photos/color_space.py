@@ -51,7 +51,8 @@ class ColorSpace:
     """What a photo's numbers mean, and what becomes of that.
 
     Attributes:
-        profile: by which they are converted; None of sRGB.
+        profile: by which they are converted; None of sRGB. Of grey photos it may be for RGB: steep
+            curves are exact in such a profile alone.
         is_kept: whether results are in the same colours; else they are sRGB.
         embedded: ICC profile of results.
         dropped: name of the description that is dropped, if any.
@@ -137,4 +138,5 @@ def _described(
         return ColorSpace(dropped=("impossible chromaticities",))
     if not verdict.is_usable or verdict.is_srgb:
         return ColorSpace()
-    return ColorSpace(profile, embedded=profile)
+    exact = make_profile("RGB", curve, SRGB_PRIMARIES) if kind == "GRAY" else profile
+    return ColorSpace(exact, embedded=profile)

@@ -37,6 +37,8 @@ LARGEST = 1_000_000_000
 LARGE, SPARSE = 40_000_000, 200
 PROFILE = "icc-profile-data"
 QUALITY_OF_GAIN_MAP = 95
+# Where an ICC profile names the colours that it is for.
+SPACE = slice(16, 20)
 INTERPRETATIONS: dict[tuple[Kind, int], str] = {
     ("GRAY", 8): "b-w",
     ("GRAY", 16): "grey16",
@@ -277,6 +279,9 @@ class PhotoFile:
     def _as_srgb(self, image: pyvips.Image) -> tuple[pyvips.Image, int]:
         """Colours as sRGB, three channels, and their white."""
         layout, profile = self.header.layout, self._colors.profile
+        if layout.kind == "GRAY" and (profile is None or profile[SPACE] == b"RGB "):
+            name = INTERPRETATIONS["RGB", layout.depth]
+            image = image.bandjoin([image, image]).copy(interpretation=name)
         if profile or layout.kind == "CMYK":
             image = image.copy()
             if image.get_typeof(PROFILE):
@@ -288,9 +293,6 @@ class PhotoFile:
                 "srgb", embedded=True, input_profile=fallback, depth=16, intent="relative"
             )
             return converted, 65535
-        if layout.kind == "GRAY":
-            name = INTERPRETATIONS["RGB", layout.depth]
-            image = image.bandjoin([image, image]).copy(interpretation=name)
         return image, layout.white
 
     def _in_own_colors(self, image: pyvips.Image, white: int, scratch: Path) -> pyvips.Image:
@@ -303,7 +305,7 @@ class PhotoFile:
                 str(profile), input_profile="srgb", depth=16, intent="relative"
             )
             white = 65535
-        elif layout.kind == "GRAY":
+        if layout.kind == "GRAY" and image.bands > 1:
             image = image.recomb([list(LUMA_WEIGHTS)])
         return _times(image, layout.white / white)
 

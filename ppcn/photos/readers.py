@@ -5,6 +5,7 @@ with its version.
 """
 
 import logging
+import struct
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
@@ -41,6 +42,8 @@ KINDS: dict[str, Kind] = {
     "cmyk": "CMYK",
 }
 DEPTHS = {"uchar": 8, "ushort": 16}
+# Where the header of a BMP begins that its version names, and what its profile may be, bytes.
+BMP_HEADER, LARGEST_PROFILE = 14, 64 * 2**20
 
 logging.getLogger("pyvips").setLevel(logging.ERROR)
 # A file that was replaced meanwhile must be read anew.
@@ -214,7 +217,7 @@ def _heif_file(path: Path) -> "HeifFile":
 
 
 def open_bmp(path: Path) -> ArrayPhoto:
-    """Open a BMP file by Pillow."""
+    """Open a BMP file by Pillow, which leaves its ICC profile alone."""
     with Image.open(path, formats=["BMP"]) as file:
         width, height = file.size
         mode = file.mode
@@ -225,7 +228,21 @@ def open_bmp(path: Path) -> ArrayPhoto:
 
     is_grey, has_alpha = mode in ("1", "L"), mode == "RGBA"
     layout = Layout(width, height, "GRAY" if is_grey else "RGB", 8, has_alpha)
-    return ArrayPhoto(Header(layout), decode)
+    profile = _bmp_profile(path)
+    header = Header(layout, ColorTags(profile), Metadata(profile=profile))
+    return ArrayPhoto(header, decode)
+
+
+def _bmp_profile(path: Path) -> bytes:
+    """The ICC profile that a BMP of version 5 holds."""
+    with path.open("rb") as file:
+        head = file.read(BMP_HEADER + 124)
+        if len(head) < BMP_HEADER + 124 or head[BMP_HEADER + 56 : BMP_HEADER + 60] != b"DEBM":
+            return b""
+        start, size = struct.unpack_from("<II", head, BMP_HEADER + 112)
+        file.seek(BMP_HEADER + start)
+        profile = file.read(min(size, LARGEST_PROFILE))
+    return profile if len(profile) == size else b""
 
 
 def open_raw(path: Path) -> ArrayPhoto:

@@ -195,7 +195,9 @@ def test_codes_of_avif_and_png_decide_and_wide_colours_stay(tmp_path: Path) -> N
     assert b"cICP" in (tmp_path / "a.png").read_bytes()
 
 
-@pytest.mark.parametrize(("gamma", "exponent"), [(100_000, 1.0), (55_556, 1.8), (45_455, None)])
+@pytest.mark.parametrize(
+    ("gamma", "exponent"), [(100_000, 1.0), (55_556, 1.8), (45_455, None), (250_000, 0.4)]
+)
 @pytest.mark.parametrize("grey", [False, True])
 def test_gamma_of_png(tmp_path: Path, gamma: int, exponent: float | None, grey: bool) -> None:
     pixels = smooth(1 if grey else 3, 16)
