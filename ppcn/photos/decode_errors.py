@@ -27,6 +27,17 @@ DAMAGE = (
 )
 
 
+# What libvips says of whole files whose pixels it does not know.
+UNUSUAL = (
+    "not a whole number of bytes",
+    "samples out of range",
+    "labq format",
+    "nsupported",
+    "not supported",
+    "is not configured",
+)
+
+
 def check_is_file(path: Path) -> None:
     """Make sure that there is a file with something in it, and with a name that libvips takes.
 
@@ -98,4 +109,8 @@ def _of_vips(path: Path, message: str) -> UserError:
         return full_disk()
     if lines and lines[0].startswith("unable to call"):
         lines = lines[1:]
-    return damaged(path, lines[0] if lines else "its pixels cannot be decoded")
+    what = lines[0] if lines else "its pixels cannot be decoded"
+    if any(word in what for word in UNUSUAL):
+        advice = "save it as RGB of 8 or 16 bits a channel"
+        return UserError(f"{path}: stores pixels in an unusual way ({what}); {advice}")
+    return damaged(path, what)
