@@ -1,8 +1,10 @@
 """PPCN: phone photos into camera-quality photos (Hui et al. 2018, Ignatov et al. 2017).
 
-`ppcn.enhance(image)` and `ppcn.upscale(image)` work on arrays, with weights that come along.
+`ppcn.enhance(image)` and `ppcn.upscale(image)` work on arrays, pictures of Pillow and photo files,
+with weights that come along.
 """
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,6 +12,12 @@ if TYPE_CHECKING:
 
 __all__ = ["enhance", "upscale"]
 __version__ = "0.1.0"
+_PROCESS = os.getpid()
+
+
+def in_a_fork() -> bool:
+    """Whether this process was forked after the package had been imported."""
+    return os.getpid() != _PROCESS
 
 
 def __getattr__(name: str) -> Any:

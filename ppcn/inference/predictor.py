@@ -4,23 +4,26 @@ import ctypes
 import sys
 from collections.abc import Iterator
 from functools import lru_cache
+from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Image import Image as Picture
 
 from ppcn.errors import UserError
 from ppcn.files.artifacts import TEMPORARY
+from ppcn.inference.after_fork import survive_fork
+from ppcn.inference.images import Colours, to_array
 from ppcn.inference.photo_rows import Pixels, Rows
 from ppcn.inference.runtimes import Runtime
 from ppcn.inference.tiled import Report, Tiled, assemble
 from ppcn.networks import NETWORKS
 from ppcn.networks.devices import WHITE
-from ppcn.photos.color import LUMA_WEIGHTS
 from ppcn.photos.formats import EncodeOptions
-from ppcn.photos.hidden_pixels import Mask, filled, hides_some
+from ppcn.photos.hidden_pixels import Mask
 from ppcn.photos.photo_file import PhotoFile, write_comparison
 from ppcn.photos.raw_photo import Piece
 from ppcn.photos.resize import SCALE, enlarge
@@ -29,6 +32,7 @@ from ppcn.weights.cameras import same_camera
 from ppcn.weights.shipped import ANY, find_weights
 
 Task = Literal["enhance", "upscale"]
+Image = NDArray[Any] | Picture | str | PathLike[str]
 # Without EXIF, as of arrays, nothing tells the camera.
 ENHANCES, UPSCALES = ANY, "ppcn_sr"
 PURPOSES: dict[Task, str] = {"enhance": "enhancement", "upscale": "super-resolution"}
@@ -36,33 +40,50 @@ PURPOSES: dict[Task, str] = {"enhance": "enhancement", "upscale": "super-resolut
 MARGIN = 4
 
 
+@overload
+def enhance(image: Picture, strength: float = ..., weights: str | Path = ...) -> Picture: ...
+@overload
 def enhance(
-    image: NDArray[Any], strength: float = 1.0, weights: str | Path = ENHANCES
-) -> NDArray[Any]:
+    image: NDArray[Any] | str | PathLike[str], strength: float = ..., weights: str | Path = ...
+) -> NDArray[Any]: ...
+def enhance(image: Image, strength: float = 1.0, weights: str | Path = ENHANCES) -> Any:
     """Enhance a photo.
 
     Args:
-        image: (H, W, 3) RGB, (H, W, 4) with transparency, or (H, W) grey, in sRGB and upright;
-            uint8, uint16, or floating point in [0, 1].
+        image: an array, a picture of Pillow, or the path of a photo file. An array is (H, W, 3)
+            RGB, (H, W, 4) RGB with transparency, (H, W) or (H, W, 1) grey, or (H, W, 2) grey with
+            transparency, in sRGB and upright; uint8, uint16, or floating point in [0, 1], in
+            whatever order of bytes and axes. A picture is turned to sRGB by its ICC profile. A
+            file is read as (H, W, 3) uint8, upright and in sRGB.
         strength: 0 gives the photo itself, 1 what the network makes of it.
         weights: name of weights that come with this package, or a weights file.
 
     Returns:
-        An array of the same shape and kind; transparency and invisible pixels are the photo's.
+        An array of the same shape and dtype, uint8 for a file; for a picture a picture, of the
+        same mode where that is RGB, RGBA, L, LA, I;16 or F, of the next of these otherwise.
+        Transparency and invisible pixels are the photo's.
 
     Raises:
-        UserError: the array or the weights are of another kind.
+        UserError: image or weights are of another kind, or this process was forked after CUDA had
+            been used.
     """
-    colours, alpha = _split(image)
+    pixels, as_given = to_array(image)
+    colours = Colours(pixels)
     result = _run(_load(weights, "enhance"), colours).clip(0, 1)
     result = colours.values + strength * (result - colours.values)
-    better = colours.like_photo(result, alpha)
-    if alpha is not None:
-        better[alpha == 0] = image[alpha == 0]
-    return better
+    better = colours.like_photo(result, colours.alpha)
+    if colours.alpha is not None:
+        better[colours.alpha == 0] = pixels[colours.alpha == 0]
+    return as_given(better)
 
 
-def upscale(image: NDArray[Any], weights: str | Path = UPSCALES) -> NDArray[Any]:
+@overload
+def upscale(image: Picture, weights: str | Path = ...) -> Picture: ...
+@overload
+def upscale(
+    image: NDArray[Any] | str | PathLike[str], weights: str | Path = ...
+) -> NDArray[Any]: ...
+def upscale(image: Image, weights: str | Path = UPSCALES) -> Any:
     """Enlarge a photo x4.
 
     Args:
@@ -70,15 +91,15 @@ def upscale(image: NDArray[Any], weights: str | Path = UPSCALES) -> NDArray[Any]
         weights: name of weights that come with this package, or a weights file.
 
     Returns:
-        An array of four times the height and width, of the same kind.
+        As `enhance`, but of four times the height and width.
 
     Raises:
-        UserError: the array or the weights are of another kind.
+        UserError: as `enhance`.
     """
-    colours, alpha = _split(image)
-    if alpha is not None:
-        alpha = _enlarged_alpha(alpha)
-    return colours.like_photo(_run(_load(weights, "upscale"), colours), alpha)
+    pixels, as_given = to_array(image)
+    colours = Colours(pixels)
+    result = _run(_load(weights, "upscale"), colours)
+    return as_given(colours.like_photo(result, colours.enlarged_alpha()))
 
 
 class TaskError(UserError):
@@ -105,7 +126,7 @@ class Predictor:
         calibration: patches (N, H, W, 3) uint8 for runtimes of low precision.
 
     Raises:
-        UserError: no such weights.
+        UserError: no such weights, or this process was forked after CUDA had been used.
         TaskError: they are of a network for another task.
     """
 
@@ -117,6 +138,7 @@ class Predictor:
         runtime: Runtime | None = None,
         calibration: NDArray[np.uint8] | None = None,
     ) -> None:
+        survive_fork()
         path = find_weights(weights)
         network, self.facts = load_weights(path)
         self._input = NETWORKS[self.facts["network"]].input
@@ -128,6 +150,7 @@ class Predictor:
 
     def pieces(self, photo: Rows, report: Report) -> Iterator[Piece]:
         """The result in pieces: first row, first column, pixels (rows, columns, 3), not clipped."""
+        survive_fork()
         rows = Enlarged(photo) if self._input == "lr_bicubic" else photo
         for top, left, pixels in self._tiled.tiles(rows, report):
             yield top, left, pixels.numpy()
@@ -209,67 +232,6 @@ class Enlarged:
             return enlarge(small.astype(np.uint8, copy=False))[rows]
         values = small / np.float32(WHITE.get(small.dtype, 1))
         return enlarge(values.astype(np.float32, copy=False))[rows].clip(0, 1)
-
-
-class _Colours:
-    """The colours of an array, as rows of RGB, and which of its pixels are visible, if not all."""
-
-    def __init__(self, image: NDArray[Any], visible: Mask | None = None) -> None:
-        self.kind = image.dtype
-        self.white = WHITE.get(image.dtype, 1)
-        self.is_grey = image.ndim == 2
-        self.pixels = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=-1)
-        self.height, self.width = image.shape[:2]
-        self._visible = visible if visible is not None and hides_some(visible) else None
-        if self._visible is not None:
-            self.pixels = filled(self.pixels, self._visible)
-
-    @property
-    def values(self) -> NDArray[np.float32]:
-        """(H, W, 3) in [0, 1]."""
-        return self.pixels.astype(np.float32) / np.float32(self.white)
-
-    def read(self, top: int, bottom: int) -> Pixels:
-        """Rows top to bottom."""
-        rows = self.pixels[top:bottom]
-        return rows if rows.dtype in WHITE else rows.astype(np.float32)
-
-    def read_visible(self, top: int, bottom: int) -> Mask | None:
-        """See `Rows`."""
-        return None if self._visible is None else self._visible[top:bottom]
-
-    def like_photo(self, result: NDArray[np.float32], alpha: NDArray[Any] | None) -> NDArray[Any]:
-        """A result (H, W, 3) in [0, 1] as an array of the photo's kind."""
-        result = (result @ np.array(LUMA_WEIGHTS, np.float32) if self.is_grey else result).clip(
-            0, 1
-        ) * self.white
-        result = (np.rint(result) if self.kind in WHITE else result).astype(self.kind)
-        return result if alpha is None else np.dstack((result, alpha))
-
-
-def _split(image: NDArray[Any]) -> tuple[_Colours, NDArray[Any] | None]:
-    """Colours and transparency.
-
-    Raises:
-        UserError: the array is no photo.
-    """
-    channels = image.shape[2] if image.ndim == 3 else 1
-    floating = np.issubdtype(image.dtype, np.floating)
-    if image.ndim not in (2, 3) or channels not in (1, 3, 4) or not image.size:
-        raise UserError(f"an array of shape {image.shape}: give (H, W, 3), (H, W, 4) or (H, W)")
-    if image.dtype not in WHITE and not floating:
-        raise UserError(f"an array of {image.dtype}: give uint8, uint16, or floats in [0, 1]")
-    if floating and not (image.min() >= 0 and image.max() <= 1):
-        raise UserError("an array of floats outside [0, 1]: divide it by its white")
-    if channels == 4:
-        return _Colours(image[..., :3], image[..., 3] > 0), image[..., 3]
-    return _Colours(image if channels == 3 else image.reshape(image.shape[:2])), None
-
-
-def _enlarged_alpha(alpha: NDArray[Any]) -> NDArray[Any]:
-    """Transparency (H, W) enlarged x4 bicubically, of the same kind."""
-    values = enlarge(alpha.astype(np.float32)).clip(0, WHITE.get(alpha.dtype, 1))
-    return (np.rint(values) if alpha.dtype in WHITE else values).astype(alpha.dtype)
 
 
 def _run(predictor: Predictor, photo: Rows) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from ppcn.errors import UserError
 from ppcn.photos.header import Kind
 
 MODES: dict[Kind, str] = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}
@@ -65,6 +66,27 @@ def judge(profile: bytes, kind: Kind) -> Verdict:
     same = np.repeat(before[..., None], 3, -1) if kind == "GRAY" else before
     is_srgb = kind != "CMYK" and int(np.abs(after.astype(int) - same).max()) <= NEARLY
     return Verdict(True, is_srgb, _is_writable(source, kind), is_hdr=_is_hdr(profile))
+
+
+def srgb_transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """The way from a profile to sRGB, for pixels of a mode of Pillow's.
+
+    Returns:
+        The transform; None where pixels count as sRGB, by `judge` or without a profile.
+
+    Raises:
+        UserError: the profile is of HDR.
+    """
+    kind = next((kind for kind, name in MODES.items() if name == mode), None)
+    if not profile or kind is None:
+        return None
+    verdict = judge(profile, kind)
+    if verdict.is_hdr:
+        raise UserError("an HDR picture: convert it to sRGB first")
+    if verdict.is_srgb or not verdict.is_usable:
+        return None
+    source, srgb = ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB")
+    return ImageCms.buildTransform(source, srgb, mode, "RGB", RELATIVE)
 
 
 def _ramp(kind: Kind) -> NDArray[np.uint8]:

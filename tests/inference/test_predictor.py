@@ -64,11 +64,17 @@ def test_upscale_is_what_the_shipped_network_gives(photo: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (np.zeros((4, 4, 2), np.uint8), r"shape \(4, 4, 2\)"),
+        (np.zeros((4, 4, 5), np.uint8), r"shape \(4, 4, 5\)"),
+        (np.zeros((3, 40, 40), np.uint8), r"shape \(3, 40, 40\): give \(H, W\) or \(H, W, C\)"),
+        (np.zeros(4, np.uint8), r"shape \(4,\)"),
+        (np.zeros((4, 4, 3), bool), "bool: give uint8"),
+        (np.zeros((4, 4, 3), ">i4"), "int32|>i4: give uint8"),
+        (np.zeros((4, 4, 3), complex), "complex128: give uint8"),
         (np.zeros((0, 4, 3), np.uint8), "shape"),
         (np.zeros((4, 4, 3), np.int64), "int64: give uint8, uint16, or floats"),
         (np.full((4, 4, 3), 200.0), "floats outside"),
-        (np.full((4, 4, 3), np.nan), "floats outside"),
+        (np.full((4, 4, 3), np.nan), "NaN or infinite"),
+        (np.dstack([np.zeros((4, 4, 3)), np.full((4, 4), np.inf)]), "NaN or infinite"),
     ],
 )
 def test_arrays_that_are_no_photo_are_refused(image: np.ndarray, message: str) -> None:
