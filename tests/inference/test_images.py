@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import pyvips
 from conftest import ENVIRONMENT, textured
-from PIL import Image, ImageCms
+from PIL import Image
 
 import ppcn
 from ppcn.errors import UserError
