@@ -152,7 +152,7 @@ def process_photos(
         failures.none_of(job, partial(run.do, job, predictor, title))
     run.tell_dropped()
     failures.raise_any()
-    say(f"{len(due)} photos written")
+    say("1 photo written" if len(due) == 1 else f"{len(due)} photos written")
 
 
 def _check(job: Job, options: PhotoOptions, task: Task) -> None:

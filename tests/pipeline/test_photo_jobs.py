@@ -190,7 +190,7 @@ def test_folders_patterns_and_formats(tmp_path: Path, weights: Path) -> None:
     wanted = ["a.compare.jpg", "a.jpg", "deep/er/b.compare.jpg", "deep/er/b.png", "old.jpg"]
     assert results == wanted
     done = run(tmp_path, "enhance", "in/*.jpg", *common, "--format", "webp")
-    assert "1 photos written" in done.stdout
+    assert "1 photo written" in done.stdout
     with Image.open(tmp_path / "in/out/a.webp") as file:
         assert file.format == "WEBP"
 
@@ -302,7 +302,7 @@ def test_earlier_results_are_not_enhanced_again(tmp_path: Path, weights: Path) -
     common = ("enhance", "in", "--weights", weights)
     assert run(tmp_path, *common, "--out", "in/better", "--compare").returncode == 0
     done = run(tmp_path, *common, "--out", "in/best")
-    assert "1 photos written" in done.stdout, done.stderr
+    assert "1 photo written" in done.stdout, done.stderr
     assert names_in(tmp_path / "in/best") == ["a.png"]
     # Enlarging what was enhanced is another thing.
     done = run(tmp_path, "upscale", "in/better", "--out", "large")
