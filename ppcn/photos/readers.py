@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import pyvips
@@ -48,6 +48,16 @@ BMP_HEADER, LARGEST_PROFILE = 14, 64 * 2**20
 logging.getLogger("pyvips").setLevel(logging.ERROR)
 # A file that was replaced meanwhile must be read anew.
 pyvips.cache_set_max(0)
+
+
+def _message(pointer: Any) -> str:
+    """What libvips says, which may quote bytes of a damaged file; pyvips takes UTF-8 alone."""
+    is_null = pointer == pyvips.ffi.NULL
+    return "" if is_null else pyvips.ffi.string(pointer).decode(errors="replace")
+
+
+# Of the handler of log messages, and of errors.
+pyvips._to_string = pyvips.error._to_string = _message
 
 
 class OpenPhoto(Protocol):

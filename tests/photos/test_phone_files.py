@@ -392,3 +392,18 @@ def test_a_file_that_unfolds_to_millions_of_pixels_is_refused_at_once(tmp_path: 
     (tmp_path / "a.png").write_bytes(data)
     with pytest.raises(UserError, match=r"a\.png: damaged photo \(400 million pixels in so small"):
         PhotoFile(tmp_path / "a.png")
+
+
+def test_bytes_of_a_damaged_file_in_a_message_are_no_traceback(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """libtiff quotes the name of a codec or a tag as it lies in the file."""
+    tifffile.imwrite(tmp_path / "a.tif", smooth(3), photometric="rgb", software="program")
+    data = (tmp_path / "a.tif").read_bytes()
+    for at in range(4, min(len(data), 400)):
+        (tmp_path / "b.tif").write_bytes(data[:at] + b"\xd0" + data[at + 1 :])
+        try:
+            read_photo(tmp_path / "b.tif")
+        except UserError as error:
+            assert "codec can't decode" not in str(error)
+    assert "Traceback" not in capfd.readouterr().err
