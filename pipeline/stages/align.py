@@ -96,10 +96,14 @@ def align(
             _echo_what_is_not_used(merger, unpaired)
             if len(merger.rejections) == len(pairs):
                 raise UserError(f"{root}: none of {len(pairs)} pairs could be aligned; see above")
+            merger.find_scenes()
         summary = merger.summary(unpaired)
         write_csv(metrics.with_suffix(".csv"), merger.rows)
         write_json(metrics, summary)
     typer.echo(f"aligned {summary['aligned']} of {summary['pairs']} pairs")
+    if summary["scenes"] < summary["aligned"]:
+        table = metrics.with_suffix(".csv")
+        typer.echo(f"they show {summary['scenes']} scenes, which go to one split each; see {table}")
     return summary
 
 

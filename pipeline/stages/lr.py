@@ -1,5 +1,6 @@
 """Stage `lr`: sharp photos into training crops and held-out photos with their LR versions."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,9 @@ import typer
 
 from pipeline.cli.options import ParamsFile, load_params
 from pipeline.cli.progress import counted, showing
+from ppcn.dataset.scenes import scenes_of_files
 from ppcn.dataset.sr_set import (
+    Photos,
     cut_crops,
     hold_photos_out,
     read_with_lr,
@@ -45,12 +48,22 @@ def lr(
     params = load_params(params_file)
     sr = params.sr
     folders = (hr_train or Path(sr.hr_train), hr_valid or Path(sr.hr_valid))
-    train, valid = hold_photos_out(*folders, sr.test, params.seed)
+    train, valid, scenes = hold_photos_out(*folders, sr.test, params.seed, _find_scenes)
     with showing("lr crops") as report:
         paths = counted(train.values(), len(train), report)
         crops = save_crops(out / "train.h5", cut_crops(paths, sr), list(train), sr.crop)
     with showing("lr photos") as report:
         items = counted(valid.items(), len(valid), report)
         photos = save_photos(out / "valid.h5", read_with_lr(items, sr))
-    write_json(metrics, {"crops": crops, "train_photos": len(train), "held_out_photos": photos})
+    counts = {"crops": crops, "train_photos": len(train), "held_out_photos": photos}
+    if scenes:
+        counts["train_scenes"] = len({scenes[stem] for stem in train})
+        counts["held_out_scenes"] = len({scenes[stem] for stem in valid})
+    write_json(metrics, counts)
     typer.echo(f"lr: {crops} crops of {len(train)} photos, {photos} photos held out")
+
+
+def _find_scenes(photos: Photos) -> Mapping[str, str]:
+    """The scene of each photo, by stem."""
+    with showing("lr scenes") as report:
+        return scenes_of_files(counted(photos.items(), len(photos), report))

@@ -21,7 +21,7 @@ from pipeline.cli.progress import showing
 from ppcn.dataset.aligned_pairs import open_aligned_pairs
 from ppcn.dataset.pairs import Pair, memory_of
 from ppcn.dataset.patch_set import camera_models
-from ppcn.dataset.splits import assign_splits
+from ppcn.dataset.splits import assign_splits, count_splits
 from ppcn.errors import UserError
 from ppcn.files.artifacts import create_hdf5, write_csv, write_json
 from ppcn.jobs.cache import scratch_for
@@ -83,8 +83,9 @@ def patches(
     check_outputs(out, metrics)
     if cluster:
         root, aligned, out = root.absolute(), aligned.absolute(), out.absolute()
-    reference, pairs = _accepted_pairs(aligned, root, reference)
-    splits = assign_splits([pair.stem for pair in pairs], params.patches.split, params.seed)
+    reference, pairs, scenes = _accepted_pairs(aligned, root, reference)
+    stems = [pair.stem for pair in pairs]
+    splits = assign_splits(stems, params.patches.split, params.seed, scenes=scenes)
     values = {"seed": params.seed, **params.patches.model_dump()}
     cameras = camera_models(pairs)
     attributes = {"phone": phone, "reference": reference, "cameras": cameras, "params": values}
@@ -96,7 +97,7 @@ def patches(
             _cut_all(tasks, merger, f"patches {phone}", processes, cluster)
             if not merger.kept:
                 raise UserError(f"{root}: {merger.why_none()}")
-            summary = merger.finish()
+            summary = merger.finish() | count_splits(splits, scenes)
         write_csv(metrics.with_suffix(".csv"), merger.rows)
         write_json(metrics, summary)
     if merger.cached:
@@ -106,8 +107,10 @@ def patches(
     return summary
 
 
-def _accepted_pairs(aligned: Path, root: Path, reference: str | None) -> tuple[str, list[Pair]]:
-    """The better camera's folder name and the aligned pairs.
+def _accepted_pairs(
+    aligned: Path, root: Path, reference: str | None
+) -> tuple[str, list[Pair], dict[str, str]]:
+    """The better camera's folder name, the aligned pairs, and the scene of each by stem.
 
     Raises:
         UserError: the better camera is not the one that was named.
@@ -116,7 +119,8 @@ def _accepted_pairs(aligned: Path, root: Path, reference: str | None) -> tuple[s
         stored = alignments.reference
         if reference not in (None, stored):
             raise UserError(f"{aligned}: its reference is {stored}, not {reference}")
-        return stored, [alignments.pair(stem, root) for stem in alignments.aligned]
+        pairs = [alignments.pair(stem, root) for stem in alignments.aligned]
+        return stored, pairs, alignments.scenes()
 
 
 def _cut_all(

@@ -8,8 +8,9 @@ import typer
 
 from pipeline.cli.options import ParamsFile, load_params
 from pipeline.cli.processes import Workers, process_count
-from pipeline.cli.progress import showing
+from pipeline.cli.progress import counted, showing
 from ppcn.dataset.patch_set import PatchWriter
+from ppcn.dataset.scenes import scenes_of_files
 from ppcn.dataset.simulated import SimulateTask, simulate_patches
 from ppcn.dataset.splits import assign_splits
 from ppcn.errors import UserError
@@ -38,7 +39,10 @@ def simulate(
     """
     params = load_params(params_file)
     listed = list_photos(photos)
-    splits = assign_splits(list(listed), params.simulate.split, params.seed, "simulate.split")
+    with showing("simulate scenes") as report:
+        scenes = scenes_of_files(counted(listed.items(), len(listed), report))
+    split = params.simulate.split
+    splits = assign_splits(list(listed), split, params.seed, "simulate.split", scenes)
     tasks = [SimulateTask(path, params.simulate, params.seed) for path in listed.values()]
     processes = process_count(workers, None, BYTES_PER_PHOTO)
     values = {"seed": params.seed, **params.simulate.model_dump()}

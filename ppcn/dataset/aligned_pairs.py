@@ -46,6 +46,19 @@ class AlignedPairs:
         files = (root / str(self._file[stem].attrs[name]) for name in ("phone_file", "dslr_file"))
         return Pair(stem, *files)
 
+    def scenes(self) -> dict[str, str]:
+        """The scene of every pair that may be used, by stem.
+
+        Raises:
+            FileError: the alignments were made by a version that knew no scenes.
+        """
+        groups = {stem: self._file[stem].attrs for stem in self.aligned}
+        if not all("scene" in attributes for attributes in groups.values()):
+            raise FileError(
+                self.path, FileKind.ALIGNMENTS, "does not say which photos are one scene"
+            )
+        return {stem: str(attributes["scene"]) for stem, attributes in groups.items()}
+
     def digests(self, stem: str) -> list[str]:
         """The SHA-256 of the photos that were aligned: the phone's and the reference camera's."""
         return [str(digest) for digest in self._file[stem].attrs["sha256"]]

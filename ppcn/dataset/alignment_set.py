@@ -3,11 +3,14 @@
 Each group holds the datasets `homography` (3, 3), `displacement` (rows, columns, 2) float16 and
 `crop`, the other fields of an Alignment as attributes, and as `phone_file` and `dslr_file` the
 photos, relative to the folder of photo folders where they lie in it, with the digests of both. The
-attribute `status` is "ok", or the sentence of a rejection whose reason is the attribute `reason`.
+attribute `status` is "ok", or the sentence of a rejection whose reason is the attribute `reason`;
+`scene` is the stem of the first pair that shows the same scene. In place of `scene` the file of a
+single pair that was not rejected has what the phone's photo is recognised by.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,9 @@ from ppcn.errors import FileKind
 from ppcn.files.artifacts import create_hdf5, open_hdf5
 from ppcn.registration.alignment import Alignment
 from ppcn.registration.pair_gates import Rejection, RejectionReason
+from ppcn.registration.same_scene import Appearance
 
+APPEARANCE = ("points", "descriptors", "hashed")
 NUMBERS = ("matches", "inliers", "residual_px", "agreement", "step")
 
 
@@ -63,6 +68,19 @@ class AlignmentWriter:
             group.attrs[name] = str(path.relative_to(self.root) if inside else path)
         group.attrs["sha256"] = list(digests)
 
+    def add_appearance(self, stem: str, appearance: Appearance) -> None:
+        """Store what the phone's photo of a pair is recognised by."""
+        group = self.file[stem]
+        for name in APPEARANCE:
+            group[name] = getattr(appearance, name)
+        group.attrs["size"] = np.array(appearance.size, np.int64)
+        group.attrs["taken"] = appearance.taken.isoformat() if appearance.taken else ""
+
+    def note_scenes(self, scenes: Mapping[str, str]) -> None:
+        """Store the scene of every pair, by stem."""
+        for stem, scene in scenes.items():
+            self.file[stem].attrs["scene"] = scene
+
 
 @contextmanager
 def create_alignments(
@@ -103,6 +121,16 @@ class AlignmentSet(AlignedPairs):
             return Alignment(rejection=_rejection(group), **values)
         except (KeyError, AttributeError):
             raise self._foreign() from None
+
+    def appearance(self, stem: str) -> Appearance:
+        """What the phone's photo is recognised by, in the file of a single pair."""
+        group = self._file[stem]
+        taken = str(group.attrs["taken"])
+        return Appearance(
+            size=tuple(group.attrs["size"].tolist()),
+            taken=datetime.fromisoformat(taken) if taken else None,
+            **{name: group[name][()] for name in APPEARANCE},
+        )
 
 
 def _rejection(group: h5py.Group) -> Rejection | None:

@@ -24,6 +24,8 @@ FEW = 0.25
 # What a worker needs besides its photos, and for every pixel of the two photos, bytes.
 BYTES_OF_A_WORKER, BYTES_PER_PIXEL = 250e6, 23
 LONGEST_STEM = 240
+# Of a manifest; scene and stem may be missing.
+COLUMNS = ["phone", "reference", "scene", "stem"]
 EPOCH = datetime(1970, 1, 1)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -38,11 +40,13 @@ class Pair:
         stem: what the pair is called.
         phone: the phone's photo.
         reference: the better camera's.
+        scene: what a manifest calls the scene that they show; "" if nothing.
     """
 
     stem: str
     phone: Path
     reference: Path
+    scene: str = ""
 
     @property
     def photos(self) -> tuple[Path, Path]:
@@ -88,7 +92,8 @@ def find_pairs(
         by: "stem" pairs files of one name, whatever its ending, its case and how its accents are
             composed; "time" pairs photos that are each other's nearest by EXIF capture time; a
             path ending in .csv is a manifest with the columns phone and reference (paths relative
-            to `root`) and optionally stem, looked for in the working folder, then in `root`.
+            to `root`) and optionally stem and scene, looked for in the working folder, then in
+            `root`.
         tolerance: s between the capture times of a pair, at most.
         clock_offset: s to add to the phone's capture times.
 
@@ -286,7 +291,7 @@ def _by_manifest(root: Path, by: str) -> list[Pair]:
                 what = f"the stem '{key}'" if key == stem else key
                 raise UserError(f"{where}: {what} is already in line {listed[key]}")
             listed[key] = line
-        pairs.append(Pair(stem, *photos))
+        pairs.append(Pair(stem, *photos, composed(row.get("scene", ""))))
     if not pairs:
         raise UserError(f"{manifest}: names no pair; write one in each line below the header")
     return pairs
@@ -308,10 +313,10 @@ def _read_manifest(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
     reader = csv.reader(io.StringIO(_read_text(manifest), newline=""), strict=True)
     try:
         header = [cell.strip() for cell in next(reader, [])]
-        if sorted(header) not in (["phone", "reference"], ["phone", "reference", "stem"]):
+        if sorted({*header} | {"stem", "scene"}) != COLUMNS or len({*header}) != len(header):
             raise UserError(
-                f"{manifest}, line 1: the header must be phone,reference or "
-                f"phone,reference,stem, not '{','.join(header)}'"
+                f"{manifest}, line 1: the header must be phone,reference and, if you like, stem "
+                f"and scene, not '{','.join(header)}'"
             )
         for cells in filter(None, reader):
             if len(cells) != len(header):

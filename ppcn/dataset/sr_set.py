@@ -5,7 +5,7 @@ and `photo` (N,), which indexes the dataset `stems`. A set of photos holds a gro
 with `hr` and `lr`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,8 +25,12 @@ Photos = dict[str, Path]
 
 
 def hold_photos_out(
-    train: Path, valid: Path, share: float | list[str], seed: int
-) -> tuple[Photos, Photos]:
+    train: Path,
+    valid: Path,
+    share: float | list[str],
+    seed: int,
+    find_scenes: Callable[[Photos], Mapping[str, str]],
+) -> tuple[Photos, Photos, Mapping[str, str]]:
     """Choose the photos to train on and those to score on.
 
     Args:
@@ -34,23 +38,27 @@ def hold_photos_out(
         valid: folder of held-out photos; if it is the same, some of its photos are held out.
         share: of these, or their stems (`sr.test` of params.yaml).
         seed: of the choice.
+        find_scenes: the scene of each photo by stem; asked if it is the same folder.
 
     Returns:
-        The photos to train on and the held-out ones, by stem.
+        The photos to train on and the held-out ones, and the scenes, by stem.
 
     Raises:
         UserError: none would be held out, or a photo would be in both.
     """
     to_train, held_out = list_photos(train), list_photos(valid)
+    scenes: Mapping[str, str] = {}
     if train.resolve() == valid.resolve():
-        splits = assign_splits(list(to_train), Split(validation=0, test=share), seed, "sr.test")
+        scenes = find_scenes(to_train)
+        split = Split(validation=0, test=share)
+        splits = assign_splits(list(to_train), split, seed, "sr.test", scenes)
         held_out = {stem: path for stem, path in to_train.items() if splits[stem] == TEST}
         to_train = {stem: path for stem, path in to_train.items() if splits[stem] != TEST}
     else:
         _check_no_photo_is_shared(to_train, held_out)
     if not held_out:
         raise UserError("sr.test holds no photo out; raise it or name another sr.hr_valid")
-    return to_train, held_out
+    return to_train, held_out, scenes
 
 
 def _check_no_photo_is_shared(train: Photos, valid: Photos) -> None:

@@ -36,7 +36,7 @@ def summarise_alignments(
     """Counts of pairs, the reasons for which photos are not used, and medians of accepted pairs.
 
     Args:
-        rows: of all pairs, from `alignment_row`; at least one is accepted.
+        rows: of all pairs, from `alignment_row`, each with its scene; at least one is accepted.
         rejections: of the pairs that must not be used, by stem.
         unpaired: why photos have no partner, by file.
     """
@@ -45,6 +45,7 @@ def summarise_alignments(
     return {
         "pairs": len(rows),
         "aligned": len(accepted),
+        "scenes": len({row["scene"] for row in accepted}),
         "refused": {stem: rejection.sentence for stem, rejection in rejections.items()},
         "unpaired": unpaired,
         **{f"median_{name}": float(np.median([row[name] for row in accepted])) for name in figures},

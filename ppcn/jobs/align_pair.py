@@ -9,14 +9,16 @@ import numpy as np
 
 from ppcn.dataset.alignment_set import AlignmentWriter, create_alignments, open_alignments
 from ppcn.dataset.pairs import Pair, photo_digest
+from ppcn.dataset.scenes import find_scenes
 from ppcn.dataset.summary import alignment_row, summarise_alignments
 from ppcn.errors import UserError
 from ppcn.jobs.cache import get_or_compute
 from ppcn.params import Align
-from ppcn.photos.decode import read_photo
+from ppcn.photos.decode import capture_time, read_photo
 from ppcn.registration.alignment import Alignment
 from ppcn.registration.pair_gates import Rejection, RejectionReason
 from ppcn.registration.register import align_pair
+from ppcn.registration.same_scene import Appearance, describe_photo
 
 # What numerical libraries raise for data that nobody foresaw.
 UNFORESEEN = (
@@ -80,6 +82,9 @@ def align_files(task: AlignTask) -> Aligned:
             alignment = align_pair(phone, reference, task.params)
             with create_alignments(path, task.root, {}) as writer:
                 writer.add(pair, alignment, digests)
+                if not alignment.rejection:
+                    appearance = describe_photo(phone, capture_time(pair.phone))
+                    writer.add_appearance(pair.stem, appearance)
 
         settings = (pair.stem, task.params)
         shard, was_cached = get_or_compute(task.scratch, digests, settings, write)
@@ -106,6 +111,8 @@ class AlignmentMerger:
         self.rows: list[dict[str, Any]] = []
         self.rejections: dict[str, Rejection] = {}
         self.cached = 0
+        self._appearances: dict[str, Appearance] = {}
+        self._named: dict[str, str] = {}
 
     def add(self, pair: Pair, result: Aligned) -> None:
         """Store what became of a pair."""
@@ -114,11 +121,22 @@ class AlignmentMerger:
         else:
             with open_alignments(result.shard) as one:
                 alignment, digests = one[pair.stem], one.digests(pair.stem)
+                if not alignment.rejection:
+                    self._appearances[pair.stem] = one.appearance(pair.stem)
+                    self._named[pair.stem] = pair.scene
         self._writer.add(pair, alignment, digests)
         self.rows.append(alignment_row(pair.stem, alignment))
         self.cached += result.was_cached
         if alignment.rejection:
             self.rejections[pair.stem] = alignment.rejection
+
+    def find_scenes(self) -> None:
+        """Find out which pairs show one scene, and store it; rejected pairs are alone."""
+        scenes = {row["stem"]: row["stem"] for row in self.rows}
+        scenes |= find_scenes(self._appearances, self._named)
+        self._writer.note_scenes(scenes)
+        for row in self.rows:
+            row["scene"] = scenes[row["stem"]]
 
     def summary(self, unpaired: dict[str, str]) -> dict[str, Any]:
         """The metrics of all pairs.

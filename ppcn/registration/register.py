@@ -63,7 +63,7 @@ def examine_pair(phone: Photo, reference: Photo, params: Align) -> tuple[Alignme
     evidence = Evidence(kpts_phone, kpts_reference, np.zeros(len(kpts_phone), bool))
     if rejection := pair_gates.check_matches(len(kpts_phone), params):
         return alignment.reject(rejection), evidence
-    homography, inlier = estimate_homography(kpts_phone, kpts_reference, params)
+    homography, inlier = estimate_homography(kpts_phone, kpts_reference, params.ransac_threshold)
     alignment = replace(alignment, inliers=int(inlier.sum()))
     evidence = replace(evidence, inlier=inlier)
     if rejection := pair_gates.check_inliers(alignment.inliers, len(kpts_phone), params):

@@ -19,7 +19,7 @@ PANELS_PER_LINE = 4
 MIME = {".png": "image/png", ".jpg": "image/jpeg"}
 Row = Mapping[str, str]
 # Columns of the tables of pairs; the latter has one more for every reason to reject a window.
-ALIGNED = ("stem", "status", "matches", "inliers", "residual_px", "agreement", "overlap")
+ALIGNED = ("stem", "status", "matches", "inliers", "residual_px", "agreement", "overlap", "scene")
 CUT = ("stem", "split", "kept")
 # The most pairs that a table lists: of those with the fewest kept windows, and of rejected ones.
 POOREST, REJECTED = 20, 50

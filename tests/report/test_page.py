@@ -23,10 +23,14 @@ def folder(tmp_path: Path) -> Path:
     _write_scores(tmp_path / "metrics")
     stems = ["<b>& co", *(f"pair-{number:02}" for number in range(1, PAIRS))]
     figures = {"matches": 90, "inliers": 60, "residual_px": 0.456, "agreement": 0.987}
-    aligned = [{"stem": stem, "status": "ok", **figures, "overlap": 0.876} for stem in stems]
+    aligned = [
+        {"stem": stem, "status": "ok", **figures, "overlap": 0.876, "scene": stem} for stem in stems
+    ]
     reasons = {f"bad-{number:02}": f"only {number} keypoint matches" for number in range(REFUSED)}
     for stem, reason in reasons.items():
-        aligned.append({"stem": stem, "status": reason, **dict.fromkeys(figures, 0), "overlap": 0})
+        aligned.append(
+            {"stem": stem, "status": reason, **dict.fromkeys((*figures, "overlap", "scene"), 0)}
+        )
     metrics = tmp_path / "metrics"
     write_csv(metrics / "align/iphone.csv", aligned)
     unpaired = {"iphone/lonely.jpg": "canon has no photo of that name"}
