@@ -304,16 +304,18 @@ def _listed_photo(files: StoredFiles, name: str, where: str) -> Path:
 
 
 def _read_manifest(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a manifest by column, each with its line number."""
+    """The rows of a manifest by column, each with its line number; empty lines do not count."""
     reader = csv.reader(io.StringIO(_read_text(manifest), newline=""), strict=True)
     try:
-        header = [cell.strip() for cell in next(reader, [])]
+        lines = (cells for cells in reader if any(map(str.strip, cells)))
+        header = [cell.strip() for cell in next(lines, [])]
         if sorted(header) not in (["phone", "reference"], ["phone", "reference", "stem"]):
+            line = max(1, reader.line_num)
             raise UserError(
-                f"{manifest}, line 1: the header must be phone,reference or "
+                f"{manifest}, line {line}: the header must be phone,reference or "
                 f"phone,reference,stem, not '{','.join(header)}'"
             )
-        for cells in filter(None, reader):
+        for cells in lines:
             if len(cells) != len(header):
                 counts = f"{len(cells)} cells below {len(header)} columns"
                 raise UserError(f"{manifest}, line {reader.line_num}: {counts}")

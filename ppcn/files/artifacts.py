@@ -74,11 +74,17 @@ def open_hdf5(path: Path, kind: FileKind | None) -> Iterator[h5py.File]:
 
     Raises:
         FileError: the file is missing, is no HDF5, is unfinished or has another schema.
+        UserError: another process is writing it, or it may not be read.
     """
     if not path.is_file():
         raise missing_file(path, kind)
     try:
         file = h5py.File(path, "r")
+    except BlockingIOError:
+        advice = "wait for it to end, or stop it, and run again"
+        raise UserError(f"{path}: in use by another process, which writes it; {advice}") from None
+    except PermissionError:
+        raise UserError(f"{path}: may not be read; change its permissions") from None
     except OSError as error:
         raise FileError(path, kind, "not a readable HDF5 file") from error
     with file:
