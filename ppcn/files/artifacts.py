@@ -56,7 +56,21 @@ def create_hdf5(path: Path, attributes: Mapping[str, Any]) -> Iterator[h5py.File
 
     The same contents give the same bytes: no times are stored.
     """
-    with replacing(path) as temporary, h5py.File(temporary, "w", libver="earliest") as file:
+    with replacing(path) as temporary, _new_hdf5(temporary, attributes) as file:
+        yield file
+
+
+@contextmanager
+def create_two_hdf5(first: Path, second: Path) -> Iterator[tuple[h5py.File, h5py.File]]:
+    """Yield two new HDF5 files that both replace older ones if the block succeeds, or neither."""
+    with replacing(first) as one, replacing(second) as other:
+        with _new_hdf5(one, {}) as file, _new_hdf5(other, {}) as beside:
+            yield file, beside
+
+
+@contextmanager
+def _new_hdf5(path: Path, attributes: Mapping[str, Any]) -> Iterator[h5py.File]:
+    with h5py.File(path, "w", libver="earliest") as file:
         file.attrs["schema_version"] = SCHEMA_VERSION
         for key, value in attributes.items():
             file.attrs[key] = json.dumps(value) if isinstance(value, Mapping) else value

@@ -452,6 +452,33 @@ def test_a_photo_is_never_both_trained_on_and_scored(rig: Path, folder: Path) ->
     assert "train/train.jpg: is the held-out photo valid/valid.jpg too" in message
 
 
+def test_lr_leaves_out_by_name_what_cannot_be_used(folder: Path) -> None:
+    with Image.open(ROOT / "data/sample/casa-mila.jpg") as a:
+        one = a.convert("RGB").resize((900, 600))
+    with Image.open(ROOT / "data/sample/canyon-wren.jpg") as b:
+        other = b.convert("RGB").resize((900, 600))
+    for name in ("train", "valid"):
+        (folder / name).mkdir()
+    one.save(folder / "train/a_HR.png")
+    one.resize((225, 150)).save(folder / "train/a_LR.png")
+    other.resize((1200, 800)).save(folder / "train/twin.jpg", quality=60)
+    one.resize((300, 200)).save(folder / "train/small.png")
+    (folder / "train/broken.png").write_bytes((folder / "train/a_HR.png").read_bytes()[:90000])
+    other.save(folder / "valid/b.png")
+    done = run(folder, "lr", "--hr-train", "train", "--hr-valid", "valid")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads((folder / "metrics/lr/photos.json").read_text())
+    assert list(facts["crops_by_photo"]) == ["a_HR"]
+    left = {Path(path).name: reason for path, reason in facts["left_out"].items()}
+    assert left.keys() == {"a_LR.png", "twin.jpg", "small.png", "broken.png"}
+    assert "held-out photo valid/b.png" in left["twin.jpg"]
+    other.resize((256, 256)).save(folder / "valid/b.png")
+    before = (folder / "data/sr/train.h5").read_bytes()
+    message = refusal(folder, "lr", "--hr-train", "train", "--hr-valid", "valid")
+    assert "no held-out photo is 256 px high and wide after sr.reduce (2)" in message
+    assert (folder / "data/sr/train.h5").read_bytes() == before
+
+
 def test_outside_a_checkout_the_installed_parameters_are_used_and_named(tmp_path: Path) -> None:
     done = run_apart(tmp_path, "align", "--phone", "iphone", "--root", "nowhere")
     assert done.returncode == 1
