@@ -3,6 +3,7 @@
 import inspect
 from importlib import import_module
 from itertools import pairwise
+from os.path import expanduser
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -84,11 +85,15 @@ class LazyGroup(TyperGroup):
         return name, listed and _loaded(args[0]), rest
 
 
-class CommandWithJson(TyperCommand):
-    """A command whose `--json` prints the result where no file name follows."""
+class LoadedCommand(TyperCommand):
+    """A command whose paths may begin with ~, and whose `--json` needs no file name."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put in the name of standard output."""
+        """Put in the home folder, which shells leave out of --root=~/photos, and standard output.
+
+        Without a file name `--json` prints the result.
+        """
+        args = [_with_home(argument) for argument in args]
         if not any(parameter.metavar == OPTIONAL_FILE for parameter in self.params):
             return super().parse_args(ctx, args)
         given = []
@@ -99,6 +104,14 @@ class CommandWithJson(TyperCommand):
         return super().parse_args(ctx, given)
 
 
+def _with_home(argument: str) -> str:
+    """An argument, or an option with its value, whose path begins with the home folder, not ~."""
+    option, equals, value = argument.partition("=")
+    if option.startswith("--") and equals:
+        return f"{option}={expanduser(value)}"
+    return expanduser(argument)
+
+
 def _loaded(command: str) -> Any:
     """A command ready to run."""
     name = command.replace("-", "_")
@@ -106,7 +119,7 @@ def _loaded(command: str) -> Any:
     paragraphs = inspect.cleandoc(function.__doc__).split("\n\n")
     text = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
     single = typer.Typer(pretty_exceptions_enable=False, add_completion=False)
-    single.command(command, cls=CommandWithJson, help=text)(function)
+    single.command(command, cls=LoadedCommand, help=text)(function)
     return typer.main.get_command(single)
 
 

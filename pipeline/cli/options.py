@@ -73,11 +73,13 @@ def usual_patches(params: Params, phone: str) -> Path:
 
 
 def check_phone(params: Params, phone: str, root: Path | None) -> None:
-    """Refuse a phone that params.yaml does not know, unless its folder was named.
+    """Refuse a phone of whose photos params.yaml knows nothing, unless their folder was named.
 
     Raises:
-        UserError: naming the nearest known phone.
+        UserError: naming the nearest known phone, or the key that should name the photos' folder.
     """
+    if root is None:
+        params.check_photos_of(phone)
     if phone not in params.phones and root is None:
         near = nearest(phone, params.phones)
         raise UserError(

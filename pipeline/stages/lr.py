@@ -9,15 +9,16 @@ import typer
 from pipeline.cli.options import ParamsFile, load_params
 from pipeline.cli.progress import counted, showing
 from ppcn.dataset.scenes import scenes_of_files
-from ppcn.dataset.sr_set import (
+from ppcn.dataset.sr_photos import (
+    ChosenPhotos,
     Photos,
-    cut_crops,
+    SharpPhotos,
+    check_sizes,
     hold_photos_out,
-    read_with_lr,
-    save_crops,
-    save_photos,
 )
-from ppcn.files.artifacts import write_json
+from ppcn.dataset.sr_set import write_crops, write_photos, write_stems
+from ppcn.files.artifacts import create_two_hdf5, write_json
+from ppcn.params import SuperResolution
 
 
 def lr(
@@ -48,22 +49,35 @@ def lr(
     params = load_params(params_file)
     sr = params.sr
     folders = (hr_train or Path(sr.hr_train), hr_valid or Path(sr.hr_valid))
-    train, valid, scenes = hold_photos_out(*folders, sr.test, params.seed, _find_scenes)
-    with showing("lr crops") as report:
-        paths = counted(train.values(), len(train), report)
-        crops = save_crops(out / "train.h5", cut_crops(paths, sr), list(train), sr.crop)
-    with showing("lr photos") as report:
-        items = counted(valid.items(), len(valid), report)
-        photos = save_photos(out / "valid.h5", read_with_lr(items, sr))
-    counts = {"crops": crops, "train_photos": len(train), "held_out_photos": photos}
-    if scenes:
-        counts["train_scenes"] = len({scenes[stem] for stem in train})
-        counts["held_out_scenes"] = len({scenes[stem] for stem in valid})
-    write_json(metrics, counts)
-    typer.echo(f"lr: {crops} crops of {len(train)} photos, {photos} photos held out")
+    chosen = check_sizes(hold_photos_out(*folders, sr.test, params.seed, _find_scenes), sr)
+    photos = SharpPhotos(chosen, sr)
+    _write(out, chosen, photos, sr)
+    for path, reason in photos.left_out.items():
+        typer.echo(f"left out {path}: {reason}")
+    crops, held_out = sum(photos.crops.values()), len(photos.held_out)
+    facts = {"crops": crops, "train_photos": len(photos.crops), "held_out_photos": held_out}
+    if scenes := chosen.scenes:
+        facts["train_scenes"] = len({scenes[stem] for stem in photos.crops})
+        facts["held_out_scenes"] = len({scenes[stem] for stem in photos.held_out})
+    details = {"crops_by_photo": photos.crops, "held_out": photos.held_out}
+    write_json(metrics, {**facts, **details, "left_out": photos.left_out})
+    typer.echo(f"lr: {crops} crops of {len(photos.crops)} photos, {held_out} photos held out")
 
 
 def _find_scenes(photos: Photos) -> Mapping[str, str]:
     """The scene of each photo, by stem."""
     with showing("lr scenes") as report:
         return scenes_of_files(counted(photos.items(), len(photos), report))
+
+
+def _write(out: Path, chosen: ChosenPhotos, photos: SharpPhotos, sr: SuperResolution) -> None:
+    """Both sets, or neither; the held-out photos first, which no training photo may show."""
+    with create_two_hdf5(out / "train.h5", out / "valid.h5") as (train, valid):
+        with showing("lr photos") as report:
+            items = counted(chosen.held_out.items(), len(chosen.held_out), report)
+            write_photos(valid, photos.with_lr(items))
+        with showing("lr crops") as report:
+            items = counted(chosen.train.items(), len(chosen.train), report)
+            write_crops(train, photos.cut_crops(items), list(chosen.train), sr.crop)
+        if list(photos.crops) != list(chosen.train):
+            write_stems(train, list(photos.crops))

@@ -21,7 +21,7 @@ from pipeline.cli.progress import showing
 from ppcn.dataset.aligned_pairs import open_aligned_pairs
 from ppcn.dataset.pairs import Pair, memory_of
 from ppcn.dataset.patch_set import camera_models
-from ppcn.dataset.splits import assign_splits, count_splits
+from ppcn.dataset.splits import TEST, assign_splits, count_splits
 from ppcn.errors import UserError
 from ppcn.files.artifacts import create_hdf5, write_csv, write_json
 from ppcn.jobs.cache import scratch_for
@@ -97,14 +97,21 @@ def patches(
             _cut_all(tasks, merger, f"patches {phone}", processes, cluster)
             if not merger.kept:
                 raise UserError(f"{root}: {merger.why_none()}")
+            merger.check_splits()
             summary = merger.finish() | count_splits(splits, scenes)
         write_csv(metrics.with_suffix(".csv"), merger.rows)
         write_json(metrics, summary)
+    _echo_result(merger, summary)
+    if TEST not in splits.values():
+        typer.echo("patches.split.test holds no photo out, so evaluate will have none to score")
+    return summary
+
+
+def _echo_result(merger: PatchMerger, summary: Mapping[str, Any]) -> None:
     if merger.cached:
         typer.echo(f"{merger.cached} pairs had been done by an earlier run")
     counts = f"kept {summary['kept']} of {summary['windows']} windows"
     typer.echo(f"{counts}; rejected: {summary['refused']}")
-    return summary
 
 
 def _accepted_pairs(

@@ -36,6 +36,8 @@ def rig(
     Each scene is photographed by the virtual cameras of params.yaml, the reference and the phones.
     """
     params = load_params(params_file)
+    for phone in params.phones:
+        params.check_photos_of(phone)
     reference = params.data.reference
     cameras = {reference: params.rig.reference}
     cameras |= {name: camera for name, camera in params.phones.items() if camera}

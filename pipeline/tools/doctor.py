@@ -176,7 +176,9 @@ def _photos(params: Params) -> Iterator[Finding]:
             )
         except UserError as error:
             if root == Path(RIG_ROOT) and not (root / phone).is_dir():
-                mend = "ppcn-pipeline rig (dvc repro does it), or name your photos with data.root"
+                own = "name your photos with data.root or --root"
+                mend = f"ppcn-pipeline rig (dvc repro does it), or {own}"
+                mend = mend if params.phones[phone] else own
                 yield Finding("note", f"no photos of {phone} yet", mend)
             else:
                 folders = f"{root / phone} and {root / data.reference}"

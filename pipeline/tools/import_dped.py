@@ -1,5 +1,6 @@
 """Command `import-dped`: DPED's released patches as a patch set of this project."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from pipeline.cli.progress import showing
 from ppcn.dataset.dped import STEMS, find_released_pairs, read_released_patch
 from ppcn.dataset.patch_set import PatchWriter
 from ppcn.files.artifacts import create_hdf5
+from ppcn.params import Params
 
 
 def import_dped(
@@ -26,7 +28,7 @@ def import_dped(
     """Read DPED's released patches into one patch set.
 
     Its folders training_data and test_data are read. Train on the result with:
-    dvc exp run -S data.patches=data/dped
+    ppcn-pipeline teacher --phone PHONE --patches FILE
     """
     params = load_params(params_file)
     pairs = find_released_pairs(folder, phone, params.data.reference)
@@ -42,4 +44,14 @@ def import_dped(
         for done, pair in enumerate(pairs, start=1):
             writer.add(pair.photo, pair.split, [read_released_patch(pair, params.patches.size)])
             report(done, len(pairs), {})
-    typer.echo(f"{out}: {len(pairs)} pairs; train on them with -S data.patches={out.parent}")
+    typer.echo(
+        f"{out}: {len(pairs)} pairs; train on them with '{_next_command(params, phone, out)}'"
+    )
+
+
+def _next_command(params: Params, phone: str, out: Path) -> str:
+    """What trains on the result: all stages where DVC knows the phone, else the first one."""
+    is_known = params.phones.get(phone) and out.name == f"{phone}.h5" and Path("dvc.yaml").is_file()
+    if is_known:
+        return f"dvc exp run -S data.patches={shlex.quote(str(out.parent))}"
+    return f"ppcn-pipeline teacher --phone {phone} --patches {shlex.quote(str(out))}"

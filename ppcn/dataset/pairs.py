@@ -291,7 +291,8 @@ def _by_manifest(root: Path, by: str) -> list[Pair]:
                 what = f"the stem '{key}'" if key == stem else key
                 raise UserError(f"{where}: {what} is already in line {listed[key]}")
             listed[key] = line
-        pairs.append(Pair(stem, *photos, composed(row.get("scene", ""))))
+        phone, reference = photos
+        pairs.append(Pair(stem, phone, reference, composed(row.get("scene", ""))))
     if not pairs:
         raise UserError(f"{manifest}: names no pair; write one in each line below the header")
     return pairs
@@ -309,16 +310,18 @@ def _listed_photo(files: StoredFiles, name: str, where: str) -> Path:
 
 
 def _read_manifest(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a manifest by column, each with its line number."""
+    """The rows of a manifest by column, each with its line number; empty lines do not count."""
     reader = csv.reader(io.StringIO(_read_text(manifest), newline=""), strict=True)
     try:
-        header = [cell.strip() for cell in next(reader, [])]
+        lines = (cells for cells in reader if any(map(str.strip, cells)))
+        header = [cell.strip() for cell in next(lines, [])]
         if sorted({*header} | {"stem", "scene"}) != COLUMNS or len({*header}) != len(header):
+            line = max(1, reader.line_num)
             raise UserError(
-                f"{manifest}, line 1: the header must be phone,reference and, if you like, stem "
-                f"and scene, not '{','.join(header)}'"
+                f"{manifest}, line {line}: the header must be phone,reference and, if you like, "
+                f"stem and scene, not '{','.join(header)}'"
             )
-        for cells in filter(None, reader):
+        for cells in lines:
             if len(cells) != len(header):
                 counts = f"{len(cells)} cells below {len(header)} columns"
                 raise UserError(f"{manifest}, line {reader.line_num}: {counts}")

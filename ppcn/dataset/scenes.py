@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from ppcn.errors import UserError
 from ppcn.photos.decode import capture_time, read_photo
 from ppcn.registration.same_scene import COPY, Appearance, describe_photo, show_one_scene
 
@@ -60,12 +61,15 @@ class _Groups:
 def scenes_of_files(photos: Iterable[tuple[str, Path]]) -> dict[str, str]:
     """The scene of each photo by stem, as `find_scenes` has it; every photo is read once.
 
-    Raises:
-        UserError: a photo cannot be read.
+    A photo that cannot be read is a scene of its own.
     """
-    return find_scenes(
-        {stem: describe_photo(read_photo(path), capture_time(path)) for stem, path in photos}
-    )
+    appearances, unreadable = {}, {}
+    for stem, path in photos:
+        try:
+            appearances[stem] = describe_photo(read_photo(path), capture_time(path))
+        except UserError:
+            unreadable[stem] = stem
+    return find_scenes(appearances) | unreadable
 
 
 def find_scenes(

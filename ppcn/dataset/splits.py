@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from ppcn.errors import UserError
-from ppcn.files.names import matching_name
+from ppcn.files.names import matching_name, padded_name
 from ppcn.params import Split
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
@@ -90,7 +90,9 @@ def _choose_listed(
     for name in names:
         stem = matching_name(name, stems)
         if stem is None:
-            raise UserError(f"{key} names '{name}', which is no aligned photo")
+            padded = padded_name(name, stems)
+            advice = f"; if '{padded}' is meant, write it in quotes" if padded else ""
+            raise UserError(f"{key} names '{name}', which is no aligned photo{advice}")
         if stem in chosen:
             raise UserError(f"{key} names '{name}' twice")
         chosen[stem] = kind

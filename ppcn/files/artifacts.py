@@ -56,7 +56,21 @@ def create_hdf5(path: Path, attributes: Mapping[str, Any]) -> Iterator[h5py.File
 
     The same contents give the same bytes: no times are stored.
     """
-    with replacing(path) as temporary, h5py.File(temporary, "w", libver="earliest") as file:
+    with replacing(path) as temporary, _new_hdf5(temporary, attributes) as file:
+        yield file
+
+
+@contextmanager
+def create_two_hdf5(first: Path, second: Path) -> Iterator[tuple[h5py.File, h5py.File]]:
+    """Yield two new HDF5 files that both replace older ones if the block succeeds, or neither."""
+    with replacing(first) as one, replacing(second) as other:
+        with _new_hdf5(one, {}) as file, _new_hdf5(other, {}) as beside:
+            yield file, beside
+
+
+@contextmanager
+def _new_hdf5(path: Path, attributes: Mapping[str, Any]) -> Iterator[h5py.File]:
+    with h5py.File(path, "w", libver="earliest") as file:
         file.attrs["schema_version"] = SCHEMA_VERSION
         for key, value in attributes.items():
             file.attrs[key] = json.dumps(value) if isinstance(value, Mapping) else value
@@ -74,11 +88,17 @@ def open_hdf5(path: Path, kind: FileKind | None) -> Iterator[h5py.File]:
 
     Raises:
         FileError: the file is missing, is no HDF5, is unfinished or has another schema.
+        UserError: another process is writing it, or it may not be read.
     """
     if not path.is_file():
         raise missing_file(path, kind)
     try:
         file = h5py.File(path, "r")
+    except BlockingIOError:
+        advice = "wait for it to end, or stop it, and run again"
+        raise UserError(f"{path}: in use by another process, which writes it; {advice}") from None
+    except PermissionError:
+        raise UserError(f"{path}: may not be read; change its permissions") from None
     except OSError as error:
         raise FileError(path, kind, "not a readable HDF5 file") from error
     with file:

@@ -45,6 +45,13 @@ def matching_name(name: str, known: Collection[str]) -> str | None:
     return alike[0] if len(alike) == 1 else None
 
 
+def padded_name(name: str, known: Iterable[str]) -> str | None:
+    """The known name that YAML reads as the number `name` where it has no quotes: "0001" as 1."""
+    if not name.isdecimal():
+        return None
+    return next((other for other in known if other.isdecimal() and int(other) == int(name)), None)
+
+
 class StoredFiles:
     """Files below a folder, found in the spelling that the disk has.
 

@@ -12,7 +12,7 @@ from ppcn.dataset.alignment_set import open_alignments
 from ppcn.dataset.extract import Window, cut_patches
 from ppcn.dataset.pairs import Pair
 from ppcn.dataset.patch_set import PatchSet, PatchWriter, open_patches
-from ppcn.dataset.splits import SPLIT_NAMES
+from ppcn.dataset.splits import SPLIT_NAMES, TRAIN
 from ppcn.dataset.summary import summarise_patches
 from ppcn.dataset.window_gates import REJECTIONS, Outcome
 from ppcn.errors import UserError
@@ -26,6 +26,14 @@ from ppcn.report.pair_overview import quick_look
 
 OUTCOMES = tuple(Outcome)
 QUICK_LOOK_QUALITY = 80
+# What has more windows kept, by the reason for which most were rejected.
+MENDS = {
+    Outcome.FLAT: "lower patches.min_deviation",
+    Outcome.BLOWN_HIGHLIGHTS: "raise patches.max_blown",
+    Outcome.LOW_CORRELATION: "lower patches.min_ncc",
+    Outcome.SHIFT_AT_LIMIT: "raise patches.max_shift",
+    Outcome.DUPLICATE: "remove copies of photos",
+}
 
 
 @dataclass(frozen=True)
@@ -175,3 +183,29 @@ class PatchMerger:
             return f"no window passed the gates {counts}; see patches in params.yaml"
         size = self._params.size
         return f"no window of {size} px fits on what both cameras see; reduce patches.size"
+
+    def check_splits(self) -> None:
+        """Make sure that photos of every split have given patches, as far as it has photos.
+
+        Raises:
+            UserError: those of one have given none.
+        """
+        for name in SPLIT_NAMES.values():
+            rows = [row for row in self.rows if row["split"] == name]
+            if rows and not any(row[Outcome.KEPT.value] for row in rows):
+                raise UserError(self._why_empty(name, rows))
+
+    def _why_empty(self, name: str, rows: list[dict[str, Any]]) -> str:
+        """Why the photos of one split have given no patch, and what to do about it."""
+        stems = ", ".join(row["stem"] for row in rows)
+        by_reason = {reason: sum(row[reason] for row in rows) for reason in REJECTIONS}
+        counts = {reason.value: number for reason, number in by_reason.items() if number}
+        mend = f"lower patches.size ({self._params.size} px)"
+        if counts:
+            most = max(by_reason, key=lambda reason: by_reason[reason])
+            mend = MENDS.get(most, "look at the pictures of these pairs")
+        key = "patches.split" if name == SPLIT_NAMES[TRAIN] else f"patches.split.{name}"
+        return (
+            f"no window of the {name} photos was kept ({stems}; rejected: {counts or 'none'}); "
+            f"{mend}, or have {key} choose other photos"
+        )

@@ -99,15 +99,22 @@ class Params(Group):
 
     @model_validator(mode="after")
     def _phones_have_photos_of_their_own(self) -> "Params":
-        for name, camera in self.phones.items():
+        for name in self.phones:
             if name in (self.data.reference, "sr"):
                 raise ValueError(f"phones.{name}: that name is taken; rename the phone")
-            if camera is None and Path(self.data.root) == Path(RIG_ROOT):
-                raise ValueError(
-                    f"phones.{name} has no character for the rig to render; "
-                    f"name the folder of its photos with data.root ({RIG_ROOT} is made anew)"
-                )
         return self
+
+    def check_photos_of(self, phone: str) -> None:
+        """Make sure that `data.root` may hold the photos of a phone.
+
+        Raises:
+            UserError: it is the rig's folder, which is made anew, and the rig does not render them.
+        """
+        if self.phones.get(phone, ...) is None and Path(self.data.root) == Path(RIG_ROOT):
+            raise UserError(
+                f"phones.{phone} has no character for the rig to render; "
+                f"name the folder of its photos with data.root ({RIG_ROOT} is made anew)"
+            )
 
     @model_validator(mode="after")
     def _tables_compare_on_a_phone(self) -> "Params":
@@ -192,10 +199,14 @@ UNION_BRANCH = re.compile(r"Camera$|constrained-|list\[|float$")
 def _explain(error: ValidationError) -> str:
     """Say in one sentence what the first error of a validation is.
 
-    An unknown key comes first: its twin "missing" is only what the typo left behind.
+    An unknown key comes first: its twin "missing" is only what the typo left behind. Then comes
+    what has a sentence of its own: of a list, a number's "should be a valid number" says nothing.
     """
     errors = error.errors()
-    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+    first = next(
+        (e for kind in ("extra_forbidden", "value_error") for e in errors if e["type"] == kind),
+        errors[0],
+    )
     location = [str(part) for part in first["loc"] if not UNION_BRANCH.match(str(part))]
     name = ".".join(location)
     if first["type"] == "extra_forbidden":
@@ -205,7 +216,9 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"parameter '{name}' is missing"
     if first["type"] == "value_error":
-        return str(first["ctx"]["error"])
+        sentence = str(first["ctx"]["error"])
+        is_entry = isinstance(first["loc"][-1], int) if first["loc"] else False
+        return f"parameter '{'.'.join(location[:-1])}': {sentence}" if is_entry else sentence
     return f"parameter '{name}' is refused: {first['msg']} (got {first['input']!r})"
 
 

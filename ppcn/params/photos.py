@@ -4,18 +4,27 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from ppcn.params.fields import Count, FolderName, Fraction, Group, NonNegative, Positive
+from ppcn.params.fields import (
+    Count,
+    FilePath,
+    FolderName,
+    Fraction,
+    Group,
+    NonNegative,
+    Positive,
+    Stem,
+)
 
 
 class Data(Group):
     """`data`: where photos and patches are read from."""
 
-    root: str
+    root: FilePath
     reference: FolderName
-    pair_by: str
+    pair_by: FilePath
     pair_tolerance: NonNegative
     clock_offset: float
-    patches: str
+    patches: FilePath
 
 
 class Character(Group):
@@ -73,8 +82,8 @@ class Align(Group):
 class Split(Group):
     """Which photos are set aside: a share of all photos, or the list of their stems."""
 
-    validation: Fraction | list[str]
-    test: Fraction | list[str]
+    validation: Fraction | list[Stem]
+    test: Fraction | list[Stem]
 
 
 class Patches(Group):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ppcn.errors import nearest
-from ppcn.params.fields import Count, Fraction, Group, PhoneName, Positive
+from ppcn.params.fields import Count, FilePath, Fraction, Group, PhoneName, Positive, Stem
 from ppcn.params.losses import SRLoss, TermName
 
 Without = Literal["none", TermName, "noise"]
@@ -81,9 +81,9 @@ class SRTraining(Training):
 class SuperResolution(SRTraining, SRLoss):
     """`sr`: the data and the training run of the x4 super-resolution network."""
 
-    hr_train: str
-    hr_valid: str
-    test: Fraction | list[str]
+    hr_train: FilePath
+    hr_valid: FilePath
+    test: Fraction | list[Stem]
     reduce: Annotated[int, Field(ge=1, le=8)]
     crop: Annotated[int, Field(ge=64, multiple_of=4)]
 

@@ -103,14 +103,23 @@ def validation_photos(
     side: int = 256,
     most: int = 16,
 ) -> ValidationPairs:
-    """The middle of held-out photos (stem, HR, LR): inputs, enlarged x4 or not, and targets."""
+    """The middle of held-out photos (stem, HR, LR): inputs, enlarged x4 or not, and targets.
+
+    Smaller photos are scored, but not validated on.
+
+    Raises:
+        UserError: all are smaller.
+    """
     inputs, targets = [], []
-    for _, hr, lr in islice(photos, most):
+    large = (photo for photo in photos if min(photo[1].shape[:2]) >= side)
+    for _, hr, lr in islice(large, most):
         y, x = ((n - side) // 2 // SCALE * SCALE for n in hr.shape[:2])
-        if min(y, x) < 0:
-            raise UserError("sr.hr_valid: a held-out photo is smaller than 256 px after sr.reduce")
         targets.append(hr[y : y + side, x : x + side])
         source, scale = (enlarge(lr), 1) if enlarged else (lr, SCALE)
         rows, columns = (slice(n // scale, (n + side) // scale) for n in (y, x))
         inputs.append(source[rows, columns])
+    if not inputs:
+        raise UserError(
+            f"sr.hr_valid: no held-out photo is {side} px high and wide after sr.reduce"
+        )
     return ValidationPairs(np.stack(inputs), np.stack(targets))

@@ -24,12 +24,13 @@ def release(tmp_path: Path) -> Path:
     return tmp_path / "dped"
 
 
-def _import(folder: Path, out: Path) -> None:
+def _import(folder: Path, out: Path) -> str:
     arguments = ["import-dped", str(folder), "--phone", "iphone", "--out", str(out)]
     arguments += ["--params", str(PARAMS)]
     result = CliRunner().invoke(app, arguments)
     if result.exception:
         raise result.exception
+    return result.output.splitlines()[-1]
 
 
 def test_the_release_becomes_a_patch_set(release: Path, tmp_path: Path) -> None:
@@ -41,6 +42,18 @@ def test_the_release_becomes_a_patch_set(release: Path, tmp_path: Path) -> None:
             phone, camera = patches.read(patches.of_split(TRAIN, "training"))
             assert (camera == phone + 20).all()
             assert patches.ncc.min() > 0.99
+
+
+def test_what_trains_on_the_result_is_said_as_it_is_where_one_is(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DVC looks for PHONE.h5 in a folder; any other file is named to the stage."""
+    monkeypatch.chdir(tmp_path)
+    by_hand = "train on them with 'ppcn-pipeline teacher --phone iphone --patches {}'"
+    assert _import(release, Path("d/iphone.h5")).endswith(by_hand.format("d/iphone.h5"))
+    (tmp_path / "dvc.yaml").write_text("")
+    assert _import(release, Path("d/iphone.h5")).endswith("'dvc exp run -S data.patches=d'")
+    assert _import(release, Path("d/my set.h5")).endswith(by_hand.format("'d/my set.h5'"))
 
 
 def test_a_missing_partner_is_rejected_and_nothing_written(release: Path, tmp_path: Path) -> None:

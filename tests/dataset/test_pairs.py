@@ -170,7 +170,10 @@ def four(shoot: Shoot) -> Shoot:
 def test_a_manifest_names_the_pairs(
     tmp_path: Path, four: Shoot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = f"reference , phone\n c/2.jpg, p/b.jpg\n\n{tmp_path}/c/1.jpg,{tmp_path}/p/a.jpg\n"
+    lines = (
+        f"\nreference , phone\n c/2.jpg, p/b.jpg\n\n , \n,\n{tmp_path}/c/1.jpg,{tmp_path}/p/a.jpg"
+    )
+    lines += "\n,,\n"
     (tmp_path / "pairs.csv").write_text("\ufeff" + lines, encoding="utf-8")
     pairs, unpaired = find_pairs(tmp_path, "unused", "unused", "pairs.csv")
     assert _names(pairs) == {"a": ("a.jpg", "1.jpg"), "b": ("b.jpg", "2.jpg")}

@@ -1,9 +1,12 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from pipeline.cli.hints import with_hint
 from ppcn.errors import FileKind, UserError
 from ppcn.files.artifacts import create_hdf5, open_hdf5, read_json, replacing, write_csv, write_json
 
@@ -38,6 +41,21 @@ def test_a_missing_or_foreign_file_is_named(tmp_path: Path, content: bytes | Non
         (tmp_path / "a.h5").write_bytes(content)
     with pytest.raises(UserError, match=r"a\.h5: (no such file|not a readable HDF5 file)"):
         open_hdf5(tmp_path / "a.h5", FileKind.PATCH_SET).__enter__()
+
+
+def test_a_file_that_another_process_writes_is_not_to_be_remade(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with create_hdf5(path, {}):
+        pass
+    program = "import h5py, sys; f = h5py.File(sys.argv[1], 'a'); print(flush=True); input()"
+    command = [sys.executable, "-c", program, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout and writer.stdout.readline()
+        with pytest.raises(UserError) as error:
+            open_hdf5(path, FileKind.PATCH_SET).__enter__()
+        writer.communicate(b"\n")
+    assert str(error.value).startswith(f"{path}: in use by another process")
+    assert "remake" not in with_hint(error.value)
 
 
 def test_the_same_contents_give_the_same_bytes(tmp_path: Path) -> None:

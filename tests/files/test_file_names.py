@@ -51,6 +51,8 @@ def test_lists_of_splits_take_names_that_are_alike() -> None:
     assert kinds == {COMPOSED: TEST, "IMG_1": VALIDATION, "x": TRAIN}
     with pytest.raises(UserError, match="names 'X' twice"):
         assign_splits(["x", "y", "z"], Split(validation=["X"], test=["x"]), 0)
+    with pytest.raises(UserError, match=r"names '1', which is .*; if '0001' is meant, .*in quotes"):
+        assign_splits(["0001", "x", "y"], Split(validation=0, test=[1]), 0)
 
 
 def test_folders_to_score_pair_alike(tmp_path: Path) -> None:

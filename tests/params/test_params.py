@@ -1,4 +1,5 @@
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -94,8 +95,34 @@ def test_a_phone_needs_no_character(file: Path) -> None:
 def test_a_phone_without_character_needs_photos_of_its_own(file: Path) -> None:
     """Photos put into the rig's folder would be replaced with it."""
     edit_yaml(file, {"phones.pixel": None})
+    params = Params.load(file)
+    params.check_photos_of("iphone")
     with pytest.raises(UserError, match=r"phones\.pixel has no character.*data\.root"):
+        params.check_photos_of("pixel")
+
+
+def test_lists_of_photos_may_hold_whole_numbers(file: Path) -> None:
+    edit_yaml(file, {"patches.split.test": [0, 12, "0001"], "sr.test": [1]})
+    params = Params.load(file)
+    assert params.patches.split.test == ["0", "12", "0001"]
+    assert params.sr.test == ["1"]
+
+
+@pytest.mark.parametrize("value", [1.5, True, date(2024, 1, 1), None])
+def test_what_yaml_takes_for_no_name_is_to_be_quoted(file: Path, value: object) -> None:
+    edit_yaml(file, {"patches.split.test": ["0001", value]})
+    with pytest.raises(UserError, match=r"'patches\.split\.test': .*write names in quotes"):
         Params.load(file)
+
+
+def test_paths_may_begin_with_the_home_folder(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = ("data.root", "data.pair_by", "data.patches", "sr.hr_train", "sr.hr_valid")
+    edit_yaml(file, {key: "~/x.csv" for key in keys} | {"features.path": "~/x.csv"})
+    monkeypatch.setenv("HOME", "/home/ann")
+    params = Params.load(file)
+    paths = (params.data.root, params.data.pair_by, params.data.patches)
+    paths += (params.sr.hr_train, params.sr.hr_valid, params.features.path)
+    assert set(paths) == {"/home/ann/x.csv"}
 
 
 def test_phone_with_the_reference_cameras_name_is_refused(file: Path) -> None:

@@ -168,6 +168,28 @@ def test_patches_name_the_cameras_that_took_the_photos(rig: Path, folder: Path) 
         assert cut.cameras == {"phone": ["Apple iPhone 3GS"], "dslr": []}
 
 
+def test_a_split_that_keeps_no_window_is_refused_where_it_is_cut(rig: Path, folder: Path) -> None:
+    """Before, evaluate found after all trainings that it had nothing to score."""
+    for camera in ("iphone", "canon"):
+        shutil.copytree(rig / camera, folder / "photos" / camera)
+        photo = folder / "photos" / camera / "casa-mila.jpg"
+        shutil.copy(photo, photo.with_name("casa-mila-copy.jpg"))
+    common = ["--phone", "iphone", "--root", "photos"]
+    assert run(folder, "align", *common).returncode == 0
+    for split in ("test", "validation"):
+        names = {"test": ["perched-osprey"], "validation": ["lake-sherburne"]}
+        names[split] = ["casa-mila-copy"]
+        edit_yaml(folder / "params.yaml", {"patches.split": names})
+        message = refusal(folder, "patches", *common)
+        assert f"no window of the {split} photos was kept (casa-mila-copy; rejected:" in message
+        assert f"remove copies of photos, or have patches.split.{split} choose other" in message
+        assert not (folder / "data/patches/iphone.h5").exists()
+    edit_yaml(folder / "params.yaml", {"patches.split.test": 0, "patches.split.validation": 0.2})
+    done = run(folder, "patches", *common)
+    assert "7 pairs had been" in done.stdout or "6 pairs had been" in done.stdout
+    assert "patches.split.test holds no photo out" in done.stdout
+
+
 @pytest.mark.slow
 def test_align_and_patches_do_not_depend_on_the_number_of_workers(rig: Path, folder: Path) -> None:
     for workers in ("1", "2"):
@@ -368,6 +390,23 @@ def test_what_is_missing_is_named_with_the_command_that_makes_it(
     assert message in refusal(folder, *arguments)
 
 
+@pytest.mark.parametrize("root", ["--root=~/mine", "--root ~/mine"])
+def test_a_path_may_begin_with_the_home_folder(
+    folder: Path, root: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    message = refusal(folder, "align", "--phone", "iphone", *root.split())
+    assert f"{folder}/mine/iphone: no such folder" in message
+
+
+def test_photos_of_a_phone_without_character_are_named_by_their_folder_alone(folder: Path) -> None:
+    edit_yaml(folder / "params.yaml", {"phones.pixel": None})
+    named = refusal(folder, "align", "--phone", "pixel", "--root", "my/photos")
+    assert "my/photos/pixel: no such folder" in named
+    for command in (["align", "--phone", "pixel"], ["rig"]):
+        assert "phones.pixel has no character for the rig" in refusal(folder, *command)
+
+
 def test_a_mistyped_parameter_stops_every_stage(folder: Path) -> None:
     edit_yaml(folder / "params.yaml", {"loss.kd_wieght": 1})
     message = refusal(folder, "rig")
@@ -411,6 +450,33 @@ def test_a_photo_is_never_both_trained_on_and_scored(rig: Path, folder: Path) ->
         shutil.copy(rig.parent / "sample/casa-mila.jpg", folder / name / f"{name}.jpg")
     message = refusal(folder, "lr", "--hr-train", "train", "--hr-valid", "valid")
     assert "train/train.jpg: is the held-out photo valid/valid.jpg too" in message
+
+
+def test_lr_leaves_out_by_name_what_cannot_be_used(folder: Path) -> None:
+    with Image.open(ROOT / "data/sample/casa-mila.jpg") as a:
+        one = a.convert("RGB").resize((900, 600))
+    with Image.open(ROOT / "data/sample/canyon-wren.jpg") as b:
+        other = b.convert("RGB").resize((900, 600))
+    for name in ("train", "valid"):
+        (folder / name).mkdir()
+    one.save(folder / "train/a_HR.png")
+    one.resize((225, 150)).save(folder / "train/a_LR.png")
+    other.resize((1200, 800)).save(folder / "train/twin.jpg", quality=60)
+    one.resize((300, 200)).save(folder / "train/small.png")
+    (folder / "train/broken.png").write_bytes((folder / "train/a_HR.png").read_bytes()[:90000])
+    other.save(folder / "valid/b.png")
+    done = run(folder, "lr", "--hr-train", "train", "--hr-valid", "valid")
+    assert done.returncode == 0, done.stderr
+    facts = json.loads((folder / "metrics/lr/photos.json").read_text())
+    assert list(facts["crops_by_photo"]) == ["a_HR"]
+    left = {Path(path).name: reason for path, reason in facts["left_out"].items()}
+    assert left.keys() == {"a_LR.png", "twin.jpg", "small.png", "broken.png"}
+    assert "held-out photo valid/b.png" in left["twin.jpg"]
+    other.resize((256, 256)).save(folder / "valid/b.png")
+    before = (folder / "data/sr/train.h5").read_bytes()
+    message = refusal(folder, "lr", "--hr-train", "train", "--hr-valid", "valid")
+    assert "no held-out photo is 256 px high and wide after sr.reduce (2)" in message
+    assert (folder / "data/sr/train.h5").read_bytes() == before
 
 
 def test_outside_a_checkout_the_installed_parameters_are_used_and_named(tmp_path: Path) -> None:
