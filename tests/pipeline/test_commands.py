@@ -174,8 +174,12 @@ def test_a_split_that_keeps_no_window_is_refused_where_it_is_cut(rig: Path, fold
         shutil.copytree(rig / camera, folder / "photos" / camera)
         photo = folder / "photos" / camera / "casa-mila.jpg"
         shutil.copy(photo, photo.with_name("casa-mila-copy.jpg"))
+    stems = sorted(path.stem for path in (folder / "photos/canon").iterdir())
+    rows = [f"iphone/{stem}.jpg,canon/{stem}.jpg,{stem}" for stem in stems]
+    (folder / "pairs.csv").write_text("\n".join(["phone,reference,scene", *rows]))
     common = ["--phone", "iphone", "--root", "photos"]
-    assert run(folder, "align", *common).returncode == 0
+    done = run(folder, "align", *common, "--pair-by", "pairs.csv")
+    assert done.returncode == 0, done.stderr
     for split in ("test", "validation"):
         names = {"test": ["perched-osprey"], "validation": ["lake-sherburne"]}
         names[split] = ["casa-mila-copy"]
