@@ -43,8 +43,10 @@ class AlignedPairs:
 
         They need not be the ones that were aligned; `unchanged_pair` makes sure of that.
         """
-        files = (root / str(self._file[stem].attrs[name]) for name in ("phone_file", "dslr_file"))
-        return Pair(stem, *files)
+        phone, reference = (
+            root / str(self._file[stem].attrs[name]) for name in ("phone_file", "dslr_file")
+        )
+        return Pair(stem, phone, reference)
 
     def scenes(self) -> dict[str, str]:
         """The scene of every pair that may be used, by stem.

@@ -291,7 +291,7 @@ def _by_manifest(root: Path, by: str) -> list[Pair]:
                 what = f"the stem '{key}'" if key == stem else key
                 raise UserError(f"{where}: {what} is already in line {listed[key]}")
             listed[key] = line
-        pairs.append(Pair(stem, *photos, composed(row.get("scene", ""))))
+        pairs.append(Pair(stem, photos[0], photos[1], composed(row.get("scene", ""))))
     if not pairs:
         raise UserError(f"{manifest}: names no pair; write one in each line below the header")
     return pairs

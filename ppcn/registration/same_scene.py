@@ -100,8 +100,9 @@ def _one_plane(first: Appearance, second: Appearance, needed: int) -> bool:
     """Whether enough matches agree on a homography that two cameras can see."""
     if min(len(first.points), len(second.points)) < needed:
         return False
-    descriptors = (photo.descriptors.astype(np.float32) for photo in (first, second))
-    ours, theirs = mutual_matches(*descriptors, RATIO)
+    ours, theirs = mutual_matches(
+        first.descriptors.astype(np.float32), second.descriptors.astype(np.float32), RATIO
+    )
     if len(ours) < needed:
         return False
     points = (first.points[ours].astype(float), second.points[theirs].astype(float))
