@@ -76,7 +76,7 @@ def test_the_kind_is_told_by_the_content(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"w\.safetensors: pickled by PyTorch"):
         ppcn.enhance(np.zeros((8, 8, 3), np.uint8), weights=tmp_path / "w.safetensors")
     shutil.copy(ROOT / "ppcn/weights/any.safetensors", tmp_path / "any.pth")
-    assert load_weights(tmp_path / "any.pth")[1]["network"] == "ppcn_student"
+    assert load_weights(tmp_path / "any.pth")[1]["network"] == "ppcn_teacher"
     (tmp_path / "cut.pth").write_bytes(b"PK\3\4")
     with pytest.raises(FileError, match=r"cut\.pth: damaged weights file"):
         load_weights(tmp_path / "cut.pth")

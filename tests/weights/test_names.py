@@ -12,7 +12,7 @@ from ppcn.files.artifacts import sha256
 from ppcn.photos.decode import write_photo
 from ppcn.weights.shipped import find_weights, shipped_names
 
-NAMES = ["any", "iphone-3gs", "iphone-3gs-student", "ppcn_sr"]
+NAMES = ["any", "any-student", "iphone-3gs", "iphone-3gs-student", "ppcn_sr"]
 
 
 def test_names_are_those_of_the_files() -> None:
@@ -82,7 +82,7 @@ def test_baselines_are_listed_beside_the_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "name", "network", "folders"),
     [
-        ("score-enhancement", "any", "ppcn_student", ("--phone-dir=p", "--dslr-dir=p")),
+        ("score-enhancement", "any-student", "ppcn_student", ("--phone-dir=p", "--dslr-dir=p")),
         ("score-enhancement", "iphone-3gs", "ppcn_teacher", ("--phone-dir=p", "--dslr-dir=p")),
         ("score-sr", "ppcn_sr", "ppcn_sr", ("--hr-dir=p",)),
     ],
@@ -104,7 +104,7 @@ def test_names_are_scored(
 def test_names_for_the_other_task_are_sent_on(tmp_path: Path) -> None:
     write_photo(tmp_path / "p/a.png", textured(64, 80))
     last = refusal(tmp_path, "score-sr", "--weights=any", "--hr-dir=p", "--json=s.json")
-    assert "holds ppcn_student, for enhancement; use score-enhancement" in last
+    assert "holds ppcn_teacher, for enhancement; use score-enhancement" in last
 
 
 def test_arrays_name_no_camera() -> None:
