@@ -163,7 +163,7 @@ def _photos_among(paths: Sequence[Path], out: Path, task: str) -> list[Path]:
             photos.append(path)
     kept, replaced = prefer_sidecars(photos)
     for raw, sidecar in replaced.items():
-        logger.info("%s: left out for %s beside it", raw, sidecar.name)
+        logger.warning("%s: left out for %s beside it", raw, sidecar.name)
     return kept
 
 

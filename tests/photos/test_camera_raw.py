@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from conftest import PARAMS, ROOT, run
 from PIL import Image
 
+from ppcn.dataset.aligned_pairs import open_aligned_pairs
 from ppcn.errors import UserError
 from ppcn.photos.camera_raw import (
     RAW_SUFFIXES,
@@ -23,6 +25,7 @@ from ppcn.photos.camera_raw import (
     raw_exif,
     raw_size,
 )
+from ppcn.photos.decode import read_photo, write_photo
 from ppcn.photos.exif import camera_of, time_of
 
 HEIGHT, WIDTH = 64, 96
@@ -413,3 +416,36 @@ def test_a_jpeg_beside_a_raw_photo_is_preferred() -> None:
 def test_raw_suffixes_are_lower_case_and_differ() -> None:
     assert len({*RAW_SUFFIXES}) == len(RAW_SUFFIXES)
     assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in RAW_SUFFIXES)
+
+
+def test_enhance_develops_raw_photos_and_prefers_the_jpeg_beside_one(
+    tmp_path: Path, weights: Path
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.dng", "b.DNG"):
+        write_dng(folder / name, scene())
+    Image.fromarray((encoded(scene()) / 257).astype(np.uint8)).save(folder / "B.jpg")
+    done = run(tmp_path, "enhance", "in", "--weights", weights, "--strength", 0, "--format", "tiff")
+    assert done.returncode == 0, done.stderr
+    assert "b.DNG: left out for B.jpg beside it" in done.stderr
+    assert sorted(p.name for p in tmp_path.glob("enhanced/[!.]*")) == ["B.tiff", "a.tiff"]
+    developed = tifffile.imread(tmp_path / "enhanced/a.tiff")
+    assert developed.dtype == np.uint16
+    assert np.abs(developed - encoded(scene()))[4:-4, 4:-4].max() < 3 * 257
+
+
+def test_a_raw_photo_is_aligned_as_its_jpeg_is(tmp_path: Path) -> None:
+    """A phone's DNG of a scene of the sample, against the better camera's JPEG."""
+    photo = read_photo(ROOT / "data/sample/casa-mila.jpg")[300:1100, 500:1700] / 255
+    linear = np.where(photo < 0.04045, photo / 12.92, ((photo + 0.055) / 1.055) ** 2.4)
+    (tmp_path / "photos/phone").mkdir(parents=True)
+    write_dng(tmp_path / "photos/phone/1.dng", linear)
+    write_photo(tmp_path / "photos/camera/1.jpg", np.rint(photo[:-20, 30:] * 255).astype(np.uint8))
+    edited = PARAMS.read_text().replace("phones:\n", "phones:\n  phone: null\n", 1)
+    (tmp_path / "params.yaml").write_text(edited)
+    common = ("--phone", "phone", "--root", "photos", "--reference", "camera")
+    done = run(tmp_path, "align", *common)
+    assert done.returncode == 0, done.stderr
+    with open_aligned_pairs(tmp_path / "data/aligned/phone.h5") as pairs:
+        assert pairs.aligned == ["1"]
