@@ -27,7 +27,7 @@ def simulate_params(tmp_path: Path) -> Path:
 def photos(tmp_path: Path, scene: np.ndarray) -> Path:
     folder = tmp_path / "good"
     folder.mkdir()
-    for name, top in (("a", 0), ("b", 300)):
+    for name, top in (("a", 0), ("b", 400)):
         Image.fromarray(scene[top : top + 400]).save(folder / f"{name}.png")
     Image.fromarray(scene[:50, :300]).save(folder / "narrow.png")
     return folder
