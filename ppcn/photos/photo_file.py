@@ -33,8 +33,9 @@ from ppcn.photos.readers import Access
 
 # Larger photos are rather an attack, px.
 LARGEST = 1_000_000_000
-# From this size on, a file must have a byte for so many pixels at least.
-LARGE, SPARSE = 40_000_000, 200
+# From each of these sizes on, a file must have a byte for so many pixels at least. Flat pictures
+# take a byte for a thousand; others need more, and what claims to be larger is damaged.
+SPARSE = ((1_000_000, 1100), (40_000_000, 200))
 PROFILE = "icc-profile-data"
 QUALITY_OF_GAIN_MAP = 95
 # Where an ICC profile names the colours that it is for.
@@ -190,8 +191,9 @@ class PhotoFile:
         pixels = self.width * self.height
         if pixels > LARGEST:
             raise UserError(f"{self.path}: more than a billion pixels; reduce the photo first")
-        if pixels > LARGE and pixels > SPARSE * self.path.stat().st_size:
-            what = f"damaged photo ({pixels // 1_000_000} million pixels in so small a file)"
+        size = self.path.stat().st_size
+        if any(pixels > large and pixels > most * size for large, most in SPARSE):
+            what = f"damaged photo ({pixels / 1e6:.0f} million pixels in so small a file)"
             raise UserError(f"{self.path}: {what}; replace or remove it")
 
     def _metadata_for(

@@ -407,3 +407,21 @@ def test_bytes_of_a_damaged_file_in_a_message_are_no_traceback(
         except UserError as error:
             assert "codec can't decode" not in str(error)
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_width_that_no_tiles_fill_is_refused_at_once(tmp_path: Path) -> None:
+    """libvips would look for a hundred thousand missing tiles, for minutes."""
+    tifffile.imwrite(tmp_path / "a.tif", smooth(3, 16), photometric="rgb", tile=(16, 16))
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    at = max(data.find(struct.pack("<HHI", 256, kind, 1)) for kind in (3, 4))
+    data[at : at + 12] = struct.pack("<HHII", 256, 4, 1, 1_048_624)
+    (tmp_path / "a.tif").write_bytes(data)
+    with pytest.raises(UserError, match="million pixels in so small a file"):
+        read_photo(tmp_path / "a.tif")
+
+
+def test_a_flat_photo_is_no_attack(tmp_path: Path) -> None:
+    Image.new("L", (2000, 1500), 77).save(tmp_path / "a.png", optimize=True)
+    Image.new("RGB", (2000, 1500), "red").save(tmp_path / "b.jpg", quality=30)
+    for name in ("a.png", "b.jpg"):
+        assert read_photo(tmp_path / name).shape == (1500, 2000, 3)
