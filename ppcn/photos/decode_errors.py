@@ -15,6 +15,7 @@ from ppcn.errors import UserError
 # What decoders raise over a damaged file.
 DAMAGE = (
     ArithmeticError,
+    AttributeError,
     EOFError,
     LookupError,
     OSError,

@@ -425,3 +425,14 @@ def test_a_flat_photo_is_no_attack(tmp_path: Path) -> None:
     Image.new("RGB", (2000, 1500), "red").save(tmp_path / "b.jpg", quality=30)
     for name in ("a.png", "b.jpg"):
         assert read_photo(tmp_path / name).shape == (1500, 2000, 3)
+
+
+def test_exif_of_another_type_than_its_tag_does_not_cost_the_photo(tmp_path: Path) -> None:
+    """A maker's name of fractions: Pillow cannot write what it has read."""
+    fractions = struct.pack("<4I", 1, 2, 3, 4)
+    tifffile.imwrite(
+        tmp_path / "a.tif", smooth(3), photometric="rgb", extratags=[(271, 5, 2, fractions, True)]
+    )
+    assert np.array_equal(read_photo(tmp_path / "a.tif"), smooth(3))
+    again(tmp_path / "a.tif", tmp_path / "b.tif")
+    assert np.array_equal(tifffile.imread(tmp_path / "b.tif"), smooth(3))
