@@ -128,12 +128,18 @@ def _examine_result(
     return judgement
 
 
+def _failed(make: Callable[[], None], opinions: Opinions) -> Judgement | None:
+    """Make a result; the judgement where there is none."""
+    fate = Fate()
+    with watched(fate):
+        make()
+    return _without_result(fate, opinions)
+
+
 def _examine_darker(path: Path, folder: Path, opinions: Opinions) -> Judgement:
     """Whether what a network changes is seen in the result."""
-    fate, out = Fate(), folder / "darker.png"
-    with watched(fate):
-        enhance_darker(path, out, DARKER)
-    if failed := _without_result(fate, opinions):
+    out = folder / "darker.png"
+    if failed := _failed(lambda: enhance_darker(path, out, DARKER), opinions):
         return failed
     expected = (replace(one, colours=one.colours * DARKER) for one in opinions)
     return nearest(expected, _opinions_of(out), MADE)
@@ -160,10 +166,8 @@ def _examine_pixels(path: Path, folder: Path, opinions: Opinions) -> dict[str, J
 
 def _examine_upscaled(path: Path, folder: Path, opinions: Opinions) -> Judgement:
     """Whether an enlarged photo, reduced again, is the photo."""
-    fate, out = Fate(), folder / "larger.png"
-    with watched(fate):
-        upscale_by_repeating(path, out, SCALE)
-    if failed := _without_result(fate, opinions):
+    out = folder / "larger.png"
+    if failed := _failed(lambda: upscale_by_repeating(path, out, SCALE), opinions):
         return failed
     small = (
         replace(one, colours=one.colours[SCALE // 2 :: SCALE, SCALE // 2 :: SCALE])

@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 
 from ppcn.dataset.patch_set import create_rows
 from ppcn.errors import FileError, FileKind, UserError
-from ppcn.files.artifacts import create_hdf5, open_hdf5
+from ppcn.files.artifacts import open_hdf5
 from ppcn.photos.decode import Photo
 from ppcn.photos.resize import SCALE
 
 
-def save_crops(
-    path: Path, crops: Iterable[tuple[int, Photo, Photo]], stems: Sequence[str], size: int
+def write_crops(
+    file: h5py.File, crops: Iterable[tuple[int, Photo, Photo]], stems: Sequence[str], size: int
 ) -> int:
-    """Write training crops.
+    """Write training crops into an open file.
 
     Args:
-        path: the file.
+        file: the file.
         crops: of each the index of its photo, the HR and the LR crop.
         stems: names of the photos.
         size: side of an HR crop, px.
@@ -37,14 +37,6 @@ def save_crops(
     Raises:
         UserError: there is none.
     """
-    with create_hdf5(path, {}) as file:
-        return write_crops(file, crops, stems, size)
-
-
-def write_crops(
-    file: h5py.File, crops: Iterable[tuple[int, Photo, Photo]], stems: Sequence[str], size: int
-) -> int:
-    """As `save_crops`, into an open file."""
     count = 0
     write_stems(file, stems)
     create_rows(file, "photo", (), np.int32, per_chunk=4096)
@@ -66,14 +58,8 @@ def write_stems(file: h5py.File, stems: Sequence[str]) -> None:
     file.create_dataset("stems", data=[stem.encode() for stem in stems], dtype="S255")
 
 
-def save_photos(path: Path, photos: Iterable[tuple[str, Photo, Photo]]) -> int:
-    """Write whole photos: one group per stem with `hr` and `lr`; returns their number."""
-    with create_hdf5(path, {}) as file:
-        return write_photos(file, photos)
-
-
 def write_photos(file: h5py.File, photos: Iterable[tuple[str, Photo, Photo]]) -> int:
-    """As `save_photos`, into an open file."""
+    """Write whole photos into an open file: a group per stem with `hr` and `lr`; their number."""
     for stem, hr, lr in photos:
         group = file.create_group(stem)
         group.create_dataset("hr", data=hr)
@@ -118,13 +104,13 @@ def open_crops(path: Path) -> Iterator[CropSet]:
 
 
 def count_photos(path: Path) -> int:
-    """Number of photos that `save_photos` wrote."""
+    """Number of photos that `write_photos` wrote."""
     with open_hdf5(path, FileKind.SR_SET) as file:
         return len(file)
 
 
 def read_photos(path: Path) -> Iterator[tuple[str, Photo, Photo]]:
-    """Stem, HR and LR photo of every photo that `save_photos` wrote.
+    """Stem, HR and LR photo of every photo that `write_photos` wrote.
 
     Raises:
         UserError: the file is missing, unfinished or of another kind.

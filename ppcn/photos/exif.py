@@ -97,8 +97,12 @@ def _parse_zone(offset: str) -> timezone | None:
     return timezone(-ahead if match[1] == "-" else ahead)
 
 
-def exif_of_tiff(path: Path) -> bytes:
-    """The directory of a TIFF, less what describes its pixels, as other files store EXIF."""
+def exif_of_tiff(path: Path) -> bytes | None:
+    """The directory of a TIFF, less what describes its pixels, as other files store EXIF.
+
+    Returns:
+        A TIFF structure, empty where nothing is left; None where it cannot be read.
+    """
     exif = Image.Exif()
     with path.open("rb") as file, suppress(*DAMAGE):
         exif.load_from_fp(file)
@@ -106,7 +110,7 @@ def exif_of_tiff(path: Path) -> bytes:
             if tag in OF_PIXELS | {XMP_TAG, IPTC_TAG, PHOTOSHOP_TAG, PROFILE_TAG}:
                 del exif[tag]
         return exif.tobytes().removeprefix(EXIF_MARK) if len(exif) else b""
-    return b""
+    return None
 
 
 def corrected(

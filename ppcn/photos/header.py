@@ -14,7 +14,16 @@ from ppcn.photos.decode_errors import DAMAGE
 from ppcn.photos.photoshop import without_thumbnails
 
 Content = Literal[
-    "transparency", "16 bits", "EXIF", "XMP", "IPTC", "comments", "texts", "chunks", "gain map"
+    "transparency",
+    "16 bits",
+    "EXIF",
+    "XMP",
+    "extended XMP",
+    "IPTC",
+    "comments",
+    "texts",
+    "chunks",
+    "gain map",
 ]
 Kind = Literal["RGB", "GRAY", "CMYK"]
 
@@ -48,6 +57,10 @@ class Layout:
     def white(self) -> int:
         """The largest value of a channel."""
         return 2**self.depth - 1
+
+
+UNKNOWN_LAYOUT = Layout(0, 0, "RGB", 8)
+"""Of a file of which only its decoder knows how it stores pixels."""
 
 
 @dataclass(frozen=True)
@@ -150,9 +163,10 @@ class Metadata:
             kept = replace(kept, profile=b"")
         elif self.chunks:
             kept = replace(kept, chunks=())
-        if self.extended_xmp and "comments" not in holds:
-            kept = replace(kept, xmp=xmp_packets.joined(self.xmp, self.extended_xmp))
-            kept = replace(kept, extended_xmp=b"")
+        if self.extended_xmp and "extended XMP" not in holds:
+            joined = xmp_packets.joined(self.xmp, self.extended_xmp)
+            dropped += ["extended XMP (malformed)"] if joined == self.xmp else []
+            kept = replace(kept, xmp=joined, extended_xmp=b"")
         fields: dict[Content, str] = {
             "EXIF": "exif",
             "XMP": "xmp",
@@ -225,12 +239,7 @@ class Header:
     orientation: int = 1
     others: tuple[str, ...] = ()
 
-    @property
-    def is_turned(self) -> bool:
-        """Whether width and height of the upright photo are the other way round."""
-        return self.orientation >= 5
-
     def size(self) -> tuple[int, int]:
         """Width and height of the upright photo, px."""
         width, height = self.layout.width, self.layout.height
-        return (height, width) if self.is_turned else (width, height)
+        return (height, width) if self.orientation >= 5 else (width, height)

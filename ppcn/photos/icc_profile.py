@@ -14,7 +14,6 @@ from ppcn.errors import UserError
 from ppcn.photos.header import Kind
 
 MODES: dict[Kind, str] = {"GRAY": "L", "RGB": "RGB", "CMYK": "CMYK"}
-SPACES: dict[Kind, str] = {"GRAY": "GRAY", "RGB": "RGB", "CMYK": "CMYK"}
 # Profiles whose colours differ by no more from sRGB's are sRGB, levels of 255.
 NEARLY = 2
 RELATIVE = ImageCms.Intent.RELATIVE_COLORIMETRIC
@@ -57,7 +56,7 @@ def judge(profile: bytes, kind: Kind) -> Verdict:
     """Judge a profile for pixels of a kind."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if source.profile.xcolor_space.strip() != SPACES[kind]:
+        if source.profile.xcolor_space.strip() != kind:
             return Verdict(True, is_srgb=True, is_other=True)
         before = _ramp(kind)
         after = _converted(before, source, ImageCms.createProfile("sRGB"), kind, "RGB")
@@ -202,7 +201,7 @@ def _assembled(kind: Kind, tags: dict[bytes, bytes]) -> bytes:
     """A whole profile; parts with the same contents are stored once."""
     header = bytearray(128)
     header[8:12] = b"\x04\x30\0\0"
-    header[12:24] = b"mntr" + SPACES[kind].ljust(4).encode() + b"XYZ "
+    header[12:24] = b"mntr" + kind.ljust(4).encode() + b"XYZ "
     header[36:40] = b"acsp"
     header[68:80] = _fixed(D50)
     start = 132 + 12 * len(tags)

@@ -178,9 +178,8 @@ class PhotoFile:
         change = Change(result.width, result.height, scale, orientation, is_turned, is_same)
         with as_user_error(self.path):
             picture = self._picture(result, scratch, strength)
-            trailer = (
-                self.format.trailer(self.path) if self.format and self.format.trailer else None
-            )
+            read_trailer = self.format.trailer if self.format else None
+            trailer = read_trailer(self.path) if read_trailer else None
             metadata, dropped = self._metadata_for(photo_format, change, is_stripped, trailer)
             with replacing(out) as temporary:
                 _save(picture, temporary, photo_format, writer, options)
@@ -233,10 +232,8 @@ class PhotoFile:
         scale = result.width // self.width
         if scale == 1 and (strength < 1 or self._profile_kept):
             colors = self._color_bands(own)
-            before, white = self._as_srgb(colors)
-            base = colors if layout.kind != "CMYK" and self._colors.is_kept else None
-            before = self._in_own_colors(before, white, scratch)
-            base = before if base is None else base
+            before = self._in_own_colors(*self._as_srgb(colors), scratch)
+            base = colors if self._colors.is_kept else before
             picture = base + (changed - before) * strength
         # The cast clips.
         picture = picture.rint().cast(FORMATS_OF_DEPTH[layout.depth])
@@ -248,7 +245,7 @@ class PhotoFile:
             picture = picture.bandjoin(alpha.resize(scale) if scale > 1 else alpha)
         kind: Kind = "GRAY" if layout.kind == "GRAY" else "RGB"
         name = INTERPRETATIONS[kind, layout.depth]
-        return picture.copy(interpretation=name, xres=own.xres, yres=own.yres)
+        return picture.copy(interpretation=name)
 
     def _upright(self) -> pyvips.Image:
         """Colours and transparency, turned; read anew, for rows can be read only once."""

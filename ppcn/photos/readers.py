@@ -25,7 +25,15 @@ from ppcn.photos.containers.png_file import read_png
 from ppcn.photos.containers.tiff_file import read_tiff
 from ppcn.photos.containers.webp_file import read_webp
 from ppcn.photos.exif import EXIF_MARK
-from ppcn.photos.header import CHANNELS, ColorTags, Header, Kind, Layout, Metadata
+from ppcn.photos.header import (
+    CHANNELS,
+    UNKNOWN_LAYOUT,
+    ColorTags,
+    Header,
+    Kind,
+    Layout,
+    Metadata,
+)
 
 if TYPE_CHECKING:
     from pillow_heif import HeifFile
@@ -121,14 +129,7 @@ def _layout(path: Path, image: pyvips.Image, said: Layout, alpha: bool | None) -
 
 def open_jpeg(path: Path) -> VipsPhoto:
     """Open a JPEG file."""
-    return VipsPhoto(path, "jpegload", _jpeg_header)
-
-
-def _jpeg_header(path: Path) -> Header:
-    blocks = read_jpeg(path)
-    return Header(
-        Layout(0, 0, "RGB", 8), blocks.color, blocks.metadata, blocks.orientation, blocks.others
-    )
+    return VipsPhoto(path, "jpegload", read_jpeg)
 
 
 def open_png(path: Path) -> VipsPhoto:
@@ -160,9 +161,8 @@ def _avif_header(path: Path) -> Header:
     items = read_items(path)
     metadata = Metadata(exif.removeprefix(EXIF_MARK), xmp, profile=profile)
     # libheif turns the picture as the file says, whatever its EXIF says.
-    return Header(
-        Layout(0, 0, "RGB", 8), ColorTags(profile, codes=items.codes), metadata, 1, items.others
-    )
+    colors = ColorTags(profile, codes=items.codes)
+    return Header(UNKNOWN_LAYOUT, colors, metadata, 1, items.others)
 
 
 class ArrayPhoto:

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ppcn.dataset.patch_set import Patch, PatchWriter, open_patches
-from ppcn.dataset.sr_set import open_crops, save_crops
+from ppcn.dataset.sr_set import open_crops, write_crops
 from ppcn.errors import UserError
 from ppcn.files.artifacts import create_hdf5
 from ppcn.networks import devices
@@ -114,7 +114,8 @@ def test_enlarging_parts_is_pillows(scene: np.ndarray) -> None:
 
 def test_sr_batches_hold_the_right_part(tmp_path: Path, params: Params, scene: np.ndarray) -> None:
     crops = [(0, scene[:192, :192], shrink(scene[:192, :192]))]
-    assert save_crops(tmp_path / "c.h5", crops, ["a"], 192) == 1
+    with create_hdf5(tmp_path / "c.h5", {}) as file:
+        assert write_crops(file, crops, ["a"], 192) == 1
     sr = params.sr.model_copy(update={"train_crop": 64, "batch": 8})
     with open_crops(tmp_path / "c.h5") as crops_file:
         large = Batches(CropSource(crops_file, sr, enlarged=True), 0).at(0)

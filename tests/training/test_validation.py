@@ -5,8 +5,9 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from torch import nn
 
-from ppcn.dataset.sr_set import read_photos, save_photos
+from ppcn.dataset.sr_set import read_photos, write_photos
 from ppcn.errors import UserError
+from ppcn.files.artifacts import create_hdf5
 from ppcn.photos.color import luma
 from ppcn.photos.niqe import niqe
 from ppcn.photos.resize import enlarge, shrink, tile
@@ -16,7 +17,8 @@ from ppcn.training.validation import ValidationPairs, validation_photos
 def test_validation_photos_are_the_middle_of_held_out_photos(
     tmp_path: Path, scene: np.ndarray
 ) -> None:
-    assert save_photos(tmp_path / "v.h5", [("a", scene, shrink(scene))]) == 1
+    with create_hdf5(tmp_path / "v.h5", {}) as file:
+        assert write_photos(file, [("a", scene, shrink(scene))]) == 1
     small = validation_photos(read_photos(tmp_path / "v.h5"), enlarged=False)
     assert np.array_equal(small.inputs[0], shrink(scene)[68:132, 118:182])
     pairs = validation_photos(read_photos(tmp_path / "v.h5"), enlarged=True)

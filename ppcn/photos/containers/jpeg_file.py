@@ -4,13 +4,12 @@ import io
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from ppcn.photos.containers.rewriting import rewriting
 from ppcn.photos.exif import EXIF_MARK, orientation_in
-from ppcn.photos.header import ColorTags, Density, Metadata, Unit
+from ppcn.photos.header import UNKNOWN_LAYOUT, ColorTags, Density, Header, Metadata, Unit
 from ppcn.photos.photoshop import resources
 
 JFIF_MARK = b"JFIF\0"
@@ -26,7 +25,7 @@ SEGMENT = 65533
 # Contents of one segment of an extended XMP packet: mark, digest, size and place come before them.
 EXTENDED_PART = SEGMENT - len(EXTENDED_MARK) - 40
 PROFILE_PART = SEGMENT - len(PROFILE_MARK) - 2
-APP0, APP1, APP2, APP13, APP14, COMMENT = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE
+APP0, APP1, APP2, APP13, COMMENT = 0xE0, 0xE1, 0xE2, 0xED, 0xFE
 START_OF_SCAN = 0xDA
 # A marker within coded data, other than restarts; 0 and FF stand for data.
 MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])", re.DOTALL)
@@ -45,29 +44,8 @@ KNOWN_SEGMENTS = (
 )
 
 
-@dataclass(frozen=True)
-class Segments:
-    """What comes before a JPEG's picture, by marker, and where the coded picture begins."""
-
-    parts: tuple[tuple[int, bytes], ...]
-    end: int
-
-
-@dataclass(frozen=True)
-class JpegBlocks:
-    """What a JPEG file holds beside pixels.
-
-    Attributes:
-        metadata: what a result can hold, less the gain map, which lies behind the picture.
-        color: the ICC profile.
-        orientation: EXIF's.
-        others: names of segments that are not carried along.
-    """
-
-    metadata: Metadata
-    color: ColorTags
-    orientation: int
-    others: tuple[str, ...]
+# Segments before a picture: number and contents of each.
+Segments = tuple[tuple[int, bytes], ...]
 
 
 def read_segments(file: BinaryIO) -> Segments:
@@ -87,13 +65,13 @@ def read_segments(file: BinaryIO) -> Segments:
             file.seek(size, 1)
         if is_kept and len(data) == size:
             parts.append((head[1], data))
-    return Segments(tuple(parts), file.tell())
+    return tuple(parts)
 
 
-def read_jpeg(path: Path) -> JpegBlocks:
-    """Read what a JPEG file holds before its picture."""
+def read_jpeg(path: Path) -> Header:
+    """Read what a JPEG file holds before its picture, less the layout of its pixels."""
     with path.open("rb") as file:
-        segments = read_segments(file).parts
+        segments = read_segments(file)
     exif = _first(segments, APP1, EXIF_MARK)
     xmp = _first(segments, APP1, XMP_MARK)
     extended, is_whole = _extended_xmp(segments, xmp)
@@ -111,7 +89,8 @@ def read_jpeg(path: Path) -> JpegBlocks:
         others.append("extended XMP (incomplete)")
     if photoshop and not any(resources(photoshop)):
         others.append("Photoshop's resources (malformed)")
-    return JpegBlocks(metadata, ColorTags(profile), orientation_in(exif), tuple(others))
+    color = ColorTags(profile)
+    return Header(UNKNOWN_LAYOUT, color, metadata, orientation_in(exif), tuple(others))
 
 
 def _density(jfif: bytes) -> Density | None:
@@ -128,12 +107,12 @@ def _jfif(density: Density) -> bytes:
     return JFIF_MARK + b"\1\1" + struct.pack(">BHHBB", UNITS.index(unit), x, y, 0, 0)
 
 
-def _first(segments: tuple[tuple[int, bytes], ...], number: int, mark: bytes) -> bytes:
+def _first(segments: Segments, number: int, mark: bytes) -> bytes:
     whole = (data for n, data in segments if n == number and data.startswith(mark))
     return next(whole, b"").removeprefix(mark)
 
 
-def _extended_xmp(segments: tuple[tuple[int, bytes], ...], xmp: bytes) -> tuple[bytes, bool]:
+def _extended_xmp(segments: Segments, xmp: bytes) -> tuple[bytes, bool]:
     """The extension that the main packet names, and whether nothing of it is missing."""
     parts: dict[int, bytes] = {}
     total = 0
@@ -150,14 +129,14 @@ def _extended_xmp(segments: tuple[tuple[int, bytes], ...], xmp: bytes) -> tuple[
     return joined, True
 
 
-def _profile(segments: tuple[tuple[int, bytes], ...]) -> bytes:
+def _profile(segments: Segments) -> bytes:
     """The ICC profile, put together in the order that its parts name."""
     mark = PROFILE_MARK
     parts = [d for n, d in segments if n == APP2 and d.startswith(mark) and len(d) > len(mark) + 1]
     return b"".join(d[len(mark) + 2 :] for d in sorted(parts, key=lambda d: d[len(mark)]))
 
 
-def _unknown(segments: tuple[tuple[int, bytes], ...]) -> Iterator[str]:
+def _unknown(segments: Segments) -> Iterator[str]:
     """Names of segments that no result holds."""
     kept = (EXIF_MARK, XMP_MARK, EXTENDED_MARK, PROFILE_MARK, PHOTOSHOP_MARK)
     has_exif = 0
@@ -319,7 +298,7 @@ def with_segments_of(picture: bytes, original: bytes) -> bytes:
     """A JPEG file with the segments of another, such as those that make it a gain map."""
     kept = [
         (number, data)
-        for number, data in read_segments(io.BytesIO(original)).parts
+        for number, data in read_segments(io.BytesIO(original))
         if not data.startswith((EXIF_MARK, b"JFIF", MPF_MARK, b"Adobe"))
     ]
     return picture[:2] + b"".join(_segment(*part) for part in kept) + picture[2:]

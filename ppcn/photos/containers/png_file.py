@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from ppcn.photos.containers.rewriting import rewriting
 from ppcn.photos.exif import EXIF_MARK, orientation_in
-from ppcn.photos.header import ColorTags, Density, Header, Layout, Metadata
+from ppcn.photos.header import UNKNOWN_LAYOUT, ColorTags, Density, Header, Metadata
 from ppcn.photos.photoshop import IPTC, MARK, resource
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -24,14 +24,12 @@ OF_PIXELS |= {b"iCCP", b"eXIf", b"sTER", b"sPLT", b"mDCV", b"cLLI"}
 ANIMATION = {b"acTL", b"fcTL", b"fdAT"}
 # Texts, profiles and EXIF are small; what unfolds to more is an attack, bytes.
 LARGEST_TEXT = 64 * 2**20
-GREY_WITHOUT_ALPHA, COLORS_WITH_ALPHA = 0, {4, 6}
 
 
 def read_png(path: Path) -> Header:
-    """Read a PNG file, less its pixels."""
+    """Read a PNG file, less its pixels and their layout."""
     with path.open("rb") as file:
         chunks = [*_chunks(file)]
-    layout = _layout(chunks)
     metadata, color = Metadata(), ColorTags()
     others = []
     for name, data in chunks:
@@ -51,7 +49,7 @@ def read_png(path: Path) -> Header:
     metadata = replace(metadata, profile=color.profile)
     metadata = replace(metadata, chunks=() if color.profile else described)
     unique = tuple(dict.fromkeys(others))
-    return Header(layout, color, metadata, orientation_in(metadata.exif), unique)
+    return Header(UNKNOWN_LAYOUT, color, metadata, orientation_in(metadata.exif), unique)
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
@@ -68,15 +66,6 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
         file.seek(4, 1)
         if name == b"IEND":
             return
-
-
-def _layout(chunks: list[tuple[bytes, bytes]]) -> Layout:
-    header = next((data for name, data in chunks if name == b"IHDR"), b"")
-    width, height, bits, kind = struct.unpack_from(">IIBB", header)
-    has_alpha = kind in COLORS_WITH_ALPHA or any(name == b"tRNS" for name, _ in chunks)
-    is_grey = kind in (0, 4)
-    depth = 16 if bits == 16 else 8
-    return Layout(width, height, "GRAY" if is_grey else "RGB", depth, has_alpha)
 
 
 def _with_color(color: ColorTags, name: bytes, data: bytes) -> ColorTags:

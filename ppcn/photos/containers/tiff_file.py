@@ -17,7 +17,7 @@ from ppcn.photos.exif import (
     entries_of,
     exif_of_tiff,
 )
-from ppcn.photos.header import ColorTags, Density, Header, Layout, Metadata, Unit
+from ppcn.photos.header import UNKNOWN_LAYOUT, ColorTags, Density, Header, Metadata, Unit
 from ppcn.photos.photoshop import IPTC, iptc_of, resource, without_iptc
 from ppcn.photos.tiff_directories import BIG_MARKS, SUB_DIRECTORIES, Directory, first_directory
 
@@ -38,12 +38,13 @@ def read_tiff(path: Path) -> Header:
     with path.open("rb") as file:
         directory = first_directory(file)
         if directory is None:
-            return Header(Layout(0, 0, "RGB", 8))
+            return Header(UNKNOWN_LAYOUT)
         profile = directory.value(PROFILE_TAG, LARGEST)
         resources = directory.value(PHOTOSHOP_TAG, LARGEST)
         iptc = directory.value(IPTC_TAG, LARGEST) or iptc_of(resources)
+        exif = exif_of_tiff(path)
         metadata = Metadata(
-            exif_of_tiff(path),
+            exif or b"",
             directory.value(XMP_TAG, LARGEST),
             photoshop=without_iptc(resources) + (resource(IPTC, iptc) if iptc else b""),
             profile=profile,
@@ -51,10 +52,12 @@ def read_tiff(path: Path) -> Header:
         )
         # Without a word on it, a fourth channel of RGB is transparency to most programs.
         first = directory.number(EXTRA_SAMPLES, STRAIGHT)
-        layout = Layout(0, 0, "RGB", 8, first in (ASSOCIATED, STRAIGHT), first == ASSOCIATED)
+        has_alpha, is_associated = first in (ASSOCIATED, STRAIGHT), first == ASSOCIATED
+        layout = replace(UNKNOWN_LAYOUT, has_alpha=has_alpha, is_associated=is_associated)
         orientation = directory.number(ORIENTATION, 1)
         orientation = orientation if 1 <= orientation <= 8 else 1
         others = ["further pages"] if directory.following else []
+        others += ["EXIF that cannot be read"] if exif is None else []
         others += ["smaller pictures"] if SUB_DIRECTORIES in directory.entries else []
         return Header(layout, ColorTags(profile), metadata, orientation, tuple(others))
 

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from ppcn.photos.containers.rewriting import rewriting
 from ppcn.photos.exif import EXIF_MARK, orientation_in
-from ppcn.photos.header import ColorTags, Header, Layout, Metadata
+from ppcn.photos.header import UNKNOWN_LAYOUT, ColorTags, Header, Metadata
 
 OF_PIXELS = {b"VP8 ", b"VP8L", b"VP8X", b"ALPH"}
 ANIMATION = {b"ANIM", b"ANMF"}
@@ -18,7 +18,7 @@ LARGEST = 64 * 2**20
 
 
 def read_webp(path: Path) -> Header:
-    """Read a WebP file, less its pixels and their layout, which only its decoder knows."""
+    """Read a WebP file, less its pixels and their layout."""
     blocks = {name: b"" for name in CARRIED}
     others = []
     with path.open("rb") as file:
@@ -32,8 +32,7 @@ def read_webp(path: Path) -> Header:
     exif, xmp, profile = blocks[b"EXIF"].removeprefix(EXIF_MARK), blocks[b"XMP "], blocks[b"ICCP"]
     metadata = Metadata(exif, xmp, profile=profile)
     unique = tuple(dict.fromkeys(others))
-    layout = Layout(0, 0, "RGB", 8)
-    return Header(layout, ColorTags(profile), metadata, orientation_in(exif), unique)
+    return Header(UNKNOWN_LAYOUT, ColorTags(profile), metadata, orientation_in(exif), unique)
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
