@@ -130,7 +130,7 @@ def process_photos(
         UserError: no photo, no such weights or for the other task, or some photos failed.
     """
     jobs = find_jobs(options.photos, out, options.file_format, task)
-    due = [job for job in jobs if job.problem or options.overwrite or not job.out.exists()]
+    due = [job for job in jobs if job.problem or options.overwrite or not os.path.exists(job.out)]
     if existing := len(jobs) - len(due):
         say(f"{existing} of {len(jobs)} results already exist; --overwrite replaces them")
     choices = choose_weights([job.photo for job in due], task, weights)

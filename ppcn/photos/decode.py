@@ -11,7 +11,6 @@ from PIL import Image
 
 from ppcn.errors import UserError
 from ppcn.files.artifacts import replacing
-from ppcn.photos.exif import time_of
 from ppcn.photos.formats import BY_NAME, BY_SUFFIX, SUFFIXES, has_photo_suffix
 from ppcn.photos.photo_file import PhotoFile
 
@@ -86,7 +85,7 @@ def capture_time(path: Path) -> datetime | None:
     Raises:
         UserError: as `photo_size`.
     """
-    return time_of(_open(path).metadata.parsed_exif())
+    return _open(path).metadata.taken()
 
 
 def camera_model(path: Path) -> str:

@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Literal
 
 from PIL import Image
@@ -142,13 +143,20 @@ class Metadata:
 
     def camera(self) -> str:
         """Which camera took the photo, as "Apple iPhone 3GS"; "" if unknown."""
-        return exif_blocks.camera_of(self.parsed_exif())
-
-    def parsed_exif(self) -> Image.Exif:
-        """EXIF, as far as it can be read."""
-        exif = Image.Exif()
         with suppress(*DAMAGE), warnings.catch_warnings(action="ignore"):
-            exif.load(self.exif)
+            return exif_blocks.camera_of(self._parsed_exif())
+        return ""
+
+    def taken(self) -> datetime | None:
+        """When the photo was taken, as `exif.time_of` has it; None if unknown or malformed."""
+        with suppress(*DAMAGE), warnings.catch_warnings(action="ignore"):
+            return exif_blocks.time_of(self._parsed_exif())
+        return None
+
+    def _parsed_exif(self) -> Image.Exif:
+        # Its values are read when they are asked for, and may be damaged as well.
+        exif = Image.Exif()
+        exif.load(self.exif)
         return exif
 
     def stripped(self) -> "Metadata":

@@ -24,6 +24,7 @@ from PIL import Image
 from ppcn.errors import UserError
 from ppcn.photos.decode import capture_time, read_photo
 from ppcn.photos.formats import EncodeOptions
+from ppcn.photos.header import Change, Metadata
 from ppcn.photos.photo_file import PhotoFile
 
 needs_exiftool = pytest.mark.skipif(not shutil.which("exiftool"), reason="exiftool is missing")
@@ -436,3 +437,15 @@ def test_exif_of_another_type_than_its_tag_does_not_cost_the_photo(tmp_path: Pat
     assert np.array_equal(read_photo(tmp_path / "a.tif"), smooth(3))
     again(tmp_path / "a.tif", tmp_path / "b.tif")
     assert np.array_equal(tifffile.imread(tmp_path / "b.tif"), smooth(3))
+
+
+def test_damaged_values_of_exif_cost_neither_photo_nor_batch(tmp_path: Path) -> None:
+    """Every byte of the block in turn: Pillow reads values when they are asked for."""
+    block = exif_bytes(1, own={0x9003: "2024:05:01 12:30:00", 0x9291: "25"})
+    for at in range(6, len(block)):
+        for value in (0, 255, block[at] ^ 1):
+            damaged = block[:at] + bytes([value]) + block[at + 1 :]
+            metadata = Metadata(damaged.removeprefix(b"Exif\0\0"))
+            assert isinstance(metadata.camera(), str)
+            assert metadata.taken() is None or metadata.taken().year > 0
+            metadata.for_picture(Change(10, 10, 4, 6, True))
