@@ -13,7 +13,9 @@ import pyvips
 from conftest import refusal, run, run_apart
 from PIL import Image
 
+from ppcn.inference.predictor import Predictor
 from ppcn.photos.decode import read_photo
+from ppcn.photos.photo_file import PhotoFile
 
 SIZE = (24, 16)
 
@@ -352,3 +354,26 @@ def test_strip_leaves_the_picture_and_its_colours(tmp_path: Path, weights: Path)
         assert file.size == (16, 24)
         assert not file.getexif()
         assert "comment" not in file.info
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(5, "Input/output error"), RuntimeError("out of memory"), MemoryError()]
+)
+def test_whatever_goes_wrong_with_one_photo_the_others_are_done(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        picture().save(tmp_path / name)
+    predict = Predictor.predict
+
+    def fail_once(self: Predictor, photo: PhotoFile, *rest: object) -> object:
+        if photo.path.name == "b.png":
+            raise error
+        return predict(self, photo, *rest)
+
+    monkeypatch.setattr(Predictor, "predict", fail_once)
+    done = run(tmp_path, "enhance", "a.png", "b.png", "c.png", "--weights", weights)
+    assert done.returncode == 1
+    assert "1 of 3 photos failed:\n  b.png: " in done.stderr
+    assert type(error).__name__ in done.stderr
+    assert names_in(tmp_path / "enhanced") == ["a.png", "c.png"]
