@@ -21,8 +21,8 @@ from ppcn.inference.predictor import Predictor, Task, TaskError
 from ppcn.inference.runtimes import make_runtime
 from ppcn.photos.formats import WRITTEN, EncodeOptions, Subsampling
 from ppcn.photos.photo_file import PhotoFile
-from ppcn.photos.resize import SCALE
-from ppcn.weights.shipped import AUTO
+from ppcn.weights import read_facts, scale_of
+from ppcn.weights.shipped import AUTO, find_weights
 
 logger = logging.getLogger(__name__)
 
@@ -134,11 +134,12 @@ def process_photos(
     if existing := len(jobs) - len(due):
         say(f"{existing} of {len(jobs)} results already exist; --overwrite replaces them")
     choices = choose_weights([job.photo for job in due], task, weights)
+    scale = 1 if task == "enhance" else scale_of(read_facts(find_weights(weights)))
     failures = _Failures(len(due))
     possible = [
         (job, choice)
         for job, choice in zip(due, choices, strict=True)
-        if failures.none_of(job, partial(_check, job, options, task))
+        if failures.none_of(job, partial(_check, job, options, scale))
     ]
     failures.tell()
     names = dict.fromkeys(choice.weights for _, choice in possible)
@@ -155,13 +156,13 @@ def process_photos(
     say("1 photo written" if len(due) == 1 else f"{len(due)} photos written")
 
 
-def _check(job: Job, options: PhotoOptions, task: Task) -> None:
-    """Find out before the network runs whether a result can be written."""
+def _check(job: Job, options: PhotoOptions, scale: int) -> None:
+    """Find out before the network runs whether a result, `scale` times as large, can be written."""
     if job.problem:
         raise UserError(job.problem)
     if options.compare and len(os.fsencode(job.comparison.name)) > LONGEST_NAME:
         raise UserError(f"{job.photo}: the name of its comparison is too long; shorten the photo's")
-    PhotoFile(job.photo).check(job.out, 1 if task == "enhance" else SCALE, options.strip)
+    PhotoFile(job.photo).check(job.out, scale, options.strip)
 
 
 class _Failures:

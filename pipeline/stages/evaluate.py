@@ -17,7 +17,7 @@ from pipeline.cli.options import (
     usual_patches,
 )
 from pipeline.cli.progress import counted, showing
-from ppcn.dataset.patch_set import PatchSet, open_patches
+from ppcn.dataset.patch_set import PatchSet, open_equal_patches
 from ppcn.dataset.splits import TEST
 from ppcn.evaluation.comparison import compare_patches, compare_photo
 from ppcn.evaluation.photo_protocol import score_photos
@@ -81,7 +81,7 @@ def evaluate(
     teacher_network, trained_on = load_network(teacher, Teacher)
     student_network, _ = load_network(student, Student)
     networks = {"teacher": teacher_network, "student": student_network}
-    with open_patches(patches) as cut:
+    with open_equal_patches(patches) as cut:
         photos = whole_photos(cut, aligned, root or Path(params.data.root))
         if not photos:
             typer.echo(f"{patches}: not cut from pairs of {aligned}; whole photos are not scored")

@@ -1,20 +1,29 @@
-"""Stage `evaluate-sr`: the super-resolution network against bicubic on held-out photos."""
+"""Stage `evaluate-sr`: super-resolution networks against bicubic on held-out photos."""
 
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from pipeline.cli.options import ParamsFile, load_params
 from pipeline.cli.progress import counted, showing
-from ppcn.dataset.sr_set import count_photos, read_photos
+from ppcn.dataset.sr_set import HeldOutPhotos, open_held_out
+from ppcn.errors import UserError
 from ppcn.evaluation.comparison import compare_sr
-from ppcn.evaluation.protocols import bicubic, run_upscaler, score_sr
+from ppcn.evaluation.protocols import Enhance, bicubic, run_upscaler, score_sr
 from ppcn.files.artifacts import provenance, write_json
-from ppcn.networks.ppcn_sr import PPCNSR
+from ppcn.networks import NETWORKS
 from ppcn.photos.decode import write_photo
-from ppcn.weights import load_network
+from ppcn.photos.resize import enlarge
+from ppcn.weights import load_weights, scale_of
 from ppcn.weights.shipped import find_weights
+
+NAME = "ppcn_sr"
+# Of so many photos at most are there pictures; patches are held out by the thousand.
+MOST_PICTURES = 12
 
 
 def evaluate_sr(
@@ -24,6 +33,13 @@ def evaluate_sr(
             help="Weights file to score, or the name of weights that come with this program."
         ),
     ] = "data/models/sr/ppcn_sr.safetensors",
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Further weights to score beside these, such as of a network trained on bicubic "
+            "LR; a row each, named as the file. Can be repeated."
+        ),
+    ] = None,
     valid_set: Annotated[
         Path, typer.Option("--valid", help="Set of held-out photos to score on.")
     ] = Path("data/sr/valid.h5"),
@@ -37,21 +53,58 @@ def evaluate_sr(
 ) -> None:
     """Score the super-resolution network beside bicubic.
 
-    Held-out photos are scored on Y (protocol sr_y_shave4).
+    Held-out photos are scored on Y (protocol sr_y_shave4), or, of a patch set of real pairs, the
+    patches of its test photos.
     """
     params = load_params(params_file)
-    path = find_weights(weights)
-    network, _ = load_network(path, PPCNSR)
-    upscale = run_upscaler("ppcn_sr", network)
-    with showing("evaluate-sr") as report:
-        photos = ((hr, lr) for _, hr, lr in read_photos(valid_set))
-        scores = score_sr(
-            {"bicubic": bicubic, "ppcn_sr": upscale},
-            counted(photos, count_photos(valid_set), report),
-        )
-    gain = scores["ppcn_sr"]["psnr"] - scores["bicubic"]["psnr"]
-    recorded = provenance(params.seed, {"weights": path, "valid": valid_set})
-    write_json(metrics, {**scores, "gain_db": gain, **recorded})
-    for stem, hr, lr in read_photos(valid_set):
-        write_photo(pictures / f"{stem}.png", compare_sr(hr, lr, upscale))
-    typer.echo(f"sr: {gain:+.2f} dB against bicubic on {scores['images']} photos")
+    files = {NAME: find_weights(weights)}
+    for name in also or ():
+        path = find_weights(name)
+        if path.stem in files:
+            raise UserError(f"--also {name}: another row is called {path.stem}; rename the file")
+        files[path.stem] = path
+    with open_held_out(valid_set) as held_out:
+        methods = _methods(files, held_out)
+        names = held_out.names("test")
+        with showing("evaluate-sr") as report:
+            pairs = counted(held_out.read(names), len(names), report)
+            scores = score_sr(methods, pairs, scale=held_out.scale)
+        gain = scores[NAME]["psnr"] - scores["bicubic"]["psnr"]
+        recorded = provenance(params.seed, {**files, "valid": valid_set})
+        write_json(metrics, {**scores, "gain_db": gain, **recorded})
+        for name, picture in _pictures(held_out, names, methods):
+            write_photo(pictures / f"{name}.png", picture)
+    for name in files:
+        gain = scores[name]["psnr"] - scores["bicubic"]["psnr"]
+        typer.echo(f"{name}: {gain:+.2f} dB against bicubic on {scores['images']} photos")
+
+
+def _methods(files: Mapping[str, Path], held_out: HeldOutPhotos) -> dict[str, Enhance]:
+    """Bicubic enlargement and the networks, as functions from LR to HR.
+
+    Raises:
+        UserError: a network is of another scale than the photos.
+    """
+    larger = partial(enlarge, factor=held_out.scale)
+    methods: dict[str, Enhance] = {"bicubic": partial(bicubic, enlarge=larger)}
+    for name, path in files.items():
+        network, facts = load_weights(path)
+        architecture = NETWORKS[facts["network"]]
+        if architecture.input == "image" and not architecture.also:
+            raise UserError(f"{path}: holds {facts['network']}, which does not enlarge photos")
+        if (scale := scale_of(facts)) != held_out.scale:
+            raise UserError(
+                f"{path}: enlarges x{scale}, the photos of {held_out.path} are of scale "
+                f"{held_out.scale}"
+            )
+        methods[name] = run_upscaler(facts["network"], network, larger)
+    return methods
+
+
+def _pictures(
+    held_out: HeldOutPhotos, names: list[str], methods: Mapping[str, Enhance]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Name and picture of some photos, evenly spread."""
+    chosen = names[:: -(-len(names) // MOST_PICTURES)]
+    for name, (hr, lr) in zip(chosen, held_out.read(chosen), strict=True):
+        yield name, compare_sr(hr, lr, methods)

@@ -1,14 +1,22 @@
-"""Stage `lr`: sharp photos into training crops and held-out photos with their LR versions."""
+"""Stage `lr`: training crops and held-out photos of super-resolution, with their LR versions."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pipeline.cli.options import ParamsFile, load_params
 from pipeline.cli.progress import counted, showing
+from ppcn.dataset.patch_set import open_patches
 from ppcn.dataset.scenes import scenes_of_files
+from ppcn.dataset.sr_pairs import (
+    check_scale,
+    held_out_pairs,
+    held_out_rows,
+    training_crops,
+    training_rows,
+)
 from ppcn.dataset.sr_photos import (
     ChosenPhotos,
     Photos,
@@ -17,20 +25,35 @@ from ppcn.dataset.sr_photos import (
     hold_photos_out,
 )
 from ppcn.dataset.sr_set import write_crops, write_photos, write_stems
+from ppcn.errors import UserError
 from ppcn.files.artifacts import create_two_hdf5, write_json
-from ppcn.params import SuperResolution
+from ppcn.params import Params, SuperResolution
+
+Facts = dict[str, Any]
+TRAIN, VALID = "train.h5", "valid.h5"
 
 
 def lr(
     hr_train: Annotated[
         Path | None,
-        typer.Option(help="Folder of sharp photos to train on; sr.hr_train by default."),
+        typer.Option(
+            help="Folder of sharp photos to train on, or a patch set of real pairs; sr.hr_train by "
+            "default."
+        ),
     ] = None,
     hr_valid: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of sharp photos to hold out; sr.hr_valid by default. Where it is the "
-            "folder to train on, a share of its photos is held out, sr.test."
+            help="Folder of sharp photos to hold out, or a patch set whose test photos are held "
+            "out; sr.hr_valid by default. Where it is the folder to train on, a share of its "
+            "photos is held out, sr.test."
+        ),
+    ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            help="Patch set of real pairs, cut with patches.scale 2, 3 or 4, to train on and to "
+            "hold out photos of: the same as naming it twice, for --hr-train and --hr-valid."
         ),
     ] = None,
     out: Annotated[
@@ -44,12 +67,54 @@ def lr(
     """Make training crops and low-resolution photos for super-resolution.
 
     Sharp photos are cut into crops to train on, some photos are held out, and the low-resolution
-    (LR) versions of both are made by bicubic reduction.
+    (LR) versions of both are made by bicubic reduction. Of real pairs LR is the phone's patch.
     """
     params = load_params(params_file)
+    if pairs and (hr_train or hr_valid):
+        raise UserError("--pairs names both sets; leave --hr-train and --hr-valid out")
+    train = pairs or hr_train or Path(params.sr.hr_train)
+    valid = pairs or hr_valid or Path(params.sr.hr_valid)
+    if train.is_file() != valid.is_file():
+        one, other = (train, valid) if train.is_file() else (valid, train)
+        raise UserError(
+            f"{one}: is a file, {other} a folder; name patch sets for both or folders for both "
+            "(sr.hr_train, sr.hr_valid)"
+        )
+    make = _from_pairs if train.is_file() else _from_photos
+    facts = make(train, valid, out, params)
+    write_json(metrics, facts)
+    crops, photos, held_out = (facts[n] for n in ("crops", "train_photos", "held_out_photos"))
+    typer.echo(f"lr: {crops} crops of {photos} photos, {held_out} photos held out")
+
+
+def _from_pairs(train: Path, valid: Path, out: Path, params: Params) -> Facts:
+    """Both sets, or neither, of patch sets of real pairs."""
+    with open_patches(train) as patches, open_patches(valid) as others:
+        for one in (patches, others):
+            check_scale(one)
+        if others.scale != patches.scale:
+            raise UserError(f"{valid}: is of scale {others.scale}, {train} of {patches.scale}")
+        scale, rows, held_out = patches.scale, training_rows(patches), held_out_rows(others)
+        with create_two_hdf5(out / TRAIN, out / VALID) as (crops, photos), showing("lr") as report:
+            pairs = training_crops(patches, counted(rows, len(rows), report), params.sr.lr)
+            write_crops(crops, pairs, patches.stems, scale * patches.size, scale)
+            for use, indices in held_out.items():
+                write_photos(photos, held_out_pairs(others, indices), scale, use)
+        shown = {use: len({*others.photo[indices]}) for use, indices in held_out.items()}
+        return {
+            "scale": scale,
+            "lr": params.sr.lr,
+            "crops": len(rows),
+            "train_photos": len({*patches.photo[rows]}),
+            "held_out_photos": sum(shown.values()),
+            "held_out_patches": {use: len(indices) for use, indices in held_out.items()},
+        }
+
+
+def _from_photos(train: Path, valid: Path, out: Path, params: Params) -> Facts:
+    """Both sets, or neither, of folders of sharp photos."""
     sr = params.sr
-    folders = (hr_train or Path(sr.hr_train), hr_valid or Path(sr.hr_valid))
-    chosen = check_sizes(hold_photos_out(*folders, sr.test, params.seed, _find_scenes), sr)
+    chosen = check_sizes(hold_photos_out(train, valid, sr.test, params.seed, _find_scenes), sr)
     photos = SharpPhotos(chosen, sr)
     _write(out, chosen, photos, sr)
     for path, reason in photos.left_out.items():
@@ -60,8 +125,7 @@ def lr(
         facts["train_scenes"] = len({scenes[stem] for stem in photos.crops})
         facts["held_out_scenes"] = len({scenes[stem] for stem in photos.held_out})
     details = {"crops_by_photo": photos.crops, "held_out": photos.held_out}
-    write_json(metrics, {**facts, **details, "left_out": photos.left_out})
-    typer.echo(f"lr: {crops} crops of {len(photos.crops)} photos, {held_out} photos held out")
+    return {**facts, **details, "left_out": photos.left_out}
 
 
 def _find_scenes(photos: Photos) -> Mapping[str, str]:
@@ -72,7 +136,7 @@ def _find_scenes(photos: Photos) -> Mapping[str, str]:
 
 def _write(out: Path, chosen: ChosenPhotos, photos: SharpPhotos, sr: SuperResolution) -> None:
     """Both sets, or neither; the held-out photos first, which no training photo may show."""
-    with create_two_hdf5(out / "train.h5", out / "valid.h5") as (train, valid):
+    with create_two_hdf5(out / TRAIN, out / VALID) as (train, valid):
         with showing("lr photos") as report:
             items = counted(chosen.held_out.items(), len(chosen.held_out), report)
             write_photos(valid, photos.with_lr(items))

@@ -16,9 +16,9 @@ from pipeline.cli.options import (
     usual_patches,
 )
 from pipeline.cli.progress import counted, showing
-from ppcn.dataset.patch_set import PatchSet, open_patches
+from ppcn.dataset.patch_set import PatchSet, open_equal_patches
 from ppcn.dataset.splits import TEST
-from ppcn.dataset.sr_set import count_photos, read_photos
+from ppcn.dataset.sr_set import open_held_out
 from ppcn.evaluation.protocols import (
     Enhance,
     bicubic,
@@ -122,7 +122,7 @@ def _enhancement(
         network, facts = load_weights(files[run], row["network"])
         methods[run] = run_network(network)
         row["features"] = facts.get("features")
-    with open_patches(patches) as cut:
+    with open_equal_patches(patches) as cut:
         photos = whole_photos(cut, aligned, root)
         if not photos:
             typer.echo(f"{patches}: not cut from pairs of {aligned}; no NIQE of whole photos")
@@ -147,9 +147,9 @@ def _sr(params: Params, models: Path, valid_set: Path, costs: Row) -> Row:
     methods: dict[str, Enhance] = {"bicubic": bicubic}
     for name, path in files.items():
         methods[name] = run_upscaler(name, load_weights(path, name)[0])
-    with showing("tables: photos") as report:
-        photos = ((hr, lr) for _, hr, lr in read_photos(valid_set))
-        scores = score_sr(methods, counted(photos, count_photos(valid_set), report))
+    with open_held_out(valid_set) as held_out, showing("tables: photos") as report:
+        names = held_out.names("test")
+        scores = score_sr(methods, counted(held_out.read(names), len(names), report))
     return {
         **sr_table(params, list(methods), scores, costs),
         **provenance(params.seed, {"valid": valid_set, **files}),

@@ -1,4 +1,4 @@
-"""Command `upscale`: photos of four times the height and width."""
+"""Command `upscale`: larger photos, of four times the height and width."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +21,7 @@ def upscale(
         ),
     ] = UPSCALES,
 ) -> None:
-    """Enlarge photos to four times their height and width.
+    """Enlarge photos to four times their height and width, or as the weights were trained to.
 
     EXIF, XMP, IPTC, colours, HDR gain maps, bit depth and transparency are kept; what a result
     leaves out is named at the end.

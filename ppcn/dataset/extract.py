@@ -2,15 +2,17 @@
 
 Windows that do not overlap tile the phone's photo. Around each one the reference photo is searched
 by shift and rotation; the patch is then warped once from the original file. The phone's pixels are
-never resampled.
+never resampled. For super-resolution (`patches.scale` k) the reference photo's patch is k times as
+high and wide, warped in the same way from the same file; all gates judge it at the phone's size.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ppcn.dataset.color_match import match_colors
 from ppcn.dataset.grid import place_windows
 from ppcn.dataset.patch_set import Patch
 from ppcn.dataset.window_gates import (
@@ -18,6 +20,7 @@ from ppcn.dataset.window_gates import (
     check_contrast,
     check_overlap,
     check_patch,
+    check_resolution,
     check_search,
 )
 from ppcn.params import Patches
@@ -60,7 +63,7 @@ def cut_patches(
     Returns:
         The patches in reading order, and what became of every window.
     """
-    cutter = _Cutter(phone, low_pass(reference, alignment.reference_scale()), alignment, params)
+    cutter = _Cutter(phone, reference, alignment, params)
     kept: list[Patch] = []
     windows: list[Window] = []
     m, valid_mask = cutter.margin, cutter.valid_mask
@@ -96,20 +99,21 @@ class _Cutter:
     def __init__(
         self, phone: Photo, reference: Photo, alignment: Alignment, params: Patches
     ) -> None:
-        self.phone, self.reference, self.alignment, self.params = (
-            phone,
-            reference,
-            alignment,
-            params,
-        )
+        self.phone, self.alignment, self.params = phone, alignment, params
+        density = alignment.reference_scale()
+        self.resolution = check_resolution(density, params)
+        self.reference = low_pass(reference, density)
+        self.fine = low_pass(reference, density / params.scale) if params.scale > 1 else None
         self.phone_grey = luminance(phone)
         self.margin = params.max_shift + 1
-        self.warped, self.valid_mask = warp_to_phone(luminance(reference), alignment, self.margin)
+        grey = luminance(self.reference)
+        self.warped, self.valid_mask = warp_to_phone(grey, alignment, self.margin)
 
     def cut(self, xy: tuple[int, int]) -> tuple[Patch | None, Window]:
         """One window: the patch if it is accepted, and what became of it."""
         (x, y), size = xy, self.params.size
-        if rejection := check_contrast(self.phone_grey[y : y + size, x : x + size], self.params):
+        contrast = check_contrast(self.phone_grey[y : y + size, x : x + size], self.params)
+        if rejection := self.resolution or contrast:
             return None, Window(xy, rejection, 0)
         positions = self._search(x, y)
         best = max(positions, key=lambda position: position.score)
@@ -124,19 +128,41 @@ class _Cutter:
         patch = max(filter(None, patches), key=lambda p: p.ncc, default=None)
         if patch is None:
             return None, Window(xy, Outcome.OUTSIDE_OVERLAP, 0)
-        rejection = check_patch(patch.phone, patch.reference, patch.ncc, self.params)
-        return (None if rejection else patch), Window(xy, rejection or Outcome.KEPT, patch.ncc)
+        if rejection := check_patch(patch.phone, patch.reference, patch.ncc, self.params):
+            return None, Window(xy, rejection, patch.ncc)
+        finished = self._finish(patch)
+        outcome = Outcome.KEPT if finished else Outcome.OUTSIDE_OVERLAP
+        return finished, Window(xy, outcome, patch.ncc if finished else 0)
 
     def _warp_patch(self, xy: tuple[int, int], position: _Position) -> Patch | None:
         """The patch at a position, unless the reference camera does not see all of it."""
         (x, y), size, shift = xy, self.params.size, position.shift
-        where = self.alignment.to_reference(window_points(x, y, size, shift, position.rotation))
+        where = self._points(xy, shift, position.rotation)
         if check_overlap(where, size_of(self.reference)):
             return None
         phone = self.phone[y : y + size, x : x + size]
         reference = warp(self.reference, where)
         moved = (float(shift[0]), float(shift[1]))
         return Patch(phone, reference, xy, moved, position.rotation, correlation(phone, reference))
+
+    def _finish(self, patch: Patch) -> Patch | None:
+        """The patch as it is stored: at patches.scale, its colours matched if wanted.
+
+        None where the reference camera does not see the outer halves of its outer pixels.
+        """
+        fine = patch.reference
+        if self.fine is not None:
+            where = self._points(patch.xy, np.array(patch.shift), patch.rotation, self.params.scale)
+            if check_overlap(where, size_of(self.fine)):
+                return None
+            fine = warp(self.fine, where)
+        matched = match_colors(fine, patch.reference, patch.phone, self.params.match)
+        return replace(patch, reference=matched)
+
+    def _points(self, xy: tuple[int, int], shift: Array, rotation: float, scale: int = 1) -> Array:
+        """Where the pixels of a patch lie on the reference photo."""
+        points = window_points(*xy, self.params.size, shift, rotation, scale)
+        return self.alignment.to_reference(points)
 
     def _search(self, x: int, y: int) -> list[_Position]:
         """The best position for every rotation worth trying, the smallest rotation first."""
@@ -204,10 +230,20 @@ def warp(image: Array, where: Array) -> Array:
 
 
 def window_points(
-    x: int, y: int, size: int, shift: Array | None = None, rotation: float = 0.0
+    x: int,
+    y: int,
+    size: int,
+    shift: Array | None = None,
+    rotation: float = 0.0,
+    scale: int = 1,
 ) -> Array:
-    """Phone coordinates (size, size, 2) of a window, turned about its centre and shifted."""
-    offset = square_centres(range(size), range(size), 1) - (size - 1) / 2
+    """Phone coordinates of a window, turned about its centre and shifted.
+
+    Returns:
+        (scale * size, scale * size, 2): of its pixels, or of scale x scale in the place of each.
+    """
+    side = range(scale * size)
+    offset = square_centres(side, side, 1 / scale) - (size - 1) / 2
     moved = offset + (0 if shift is None else shift)
     return moved @ _turn(rotation).T + (size - 1) / 2 + np.array([x, y], dtype=np.float64)
 

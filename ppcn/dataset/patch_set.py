@@ -1,9 +1,9 @@
 """The HDF5 schema of patch sets.
 
-`data/patches/<phone>.h5` holds datasets of equal length N, one chunk per patch: `phone` and `dslr`
-(N, S, S, 3) uint8, the reference camera's patches being `dslr`, and the fields of `PATCH_FIELDS`;
-`photo` indexes the dataset `stems`. Its attribute `cameras` names the models that EXIF gives for
-`phone` and `dslr`.
+`data/patches/<phone>.h5` holds datasets of equal length N, one chunk per patch: `phone`
+(N, S, S, 3) uint8 and `dslr` (N, k S, k S, 3) uint8, the reference camera's patches, where k is
+`patches.scale`; and the fields of `PATCH_FIELDS`; `photo` indexes the dataset `stems`. Its
+attribute `cameras` names the models that EXIF gives for `phone` and `dslr`.
 """
 
 import hashlib
@@ -38,11 +38,12 @@ class Patch:
 
     Attributes:
         phone: (S, S, 3) uint8 RGB, the phone's own pixels.
-        reference: (S, S, 3) uint8 RGB, warped from the reference photo.
+        reference: (k S, k S, 3) uint8 RGB, warped from the reference photo; k is `patches.scale`.
         xy: top-left corner in phone pixels.
         shift: (dx, dy) px by which the search corrected the alignment.
         rotation: degrees by which the search corrected the alignment.
-        ncc: normalised cross-correlation of the two grey patches as stored.
+        ncc: normalised cross-correlation of the two grey patches, the reference photo's at the
+            phone's size and in its own colours.
     """
 
     phone: Photo
@@ -68,14 +69,21 @@ OWN_FIELDS = [name for name in PATCH_FIELDS if name not in ("photo", "split")]
 
 
 class PatchWriter:
-    """Appends the patches of one photo after another to an open HDF5 file."""
+    """Appends the patches of one photo after another to an open HDF5 file.
 
-    def __init__(self, file: h5py.File, stems: Sequence[str], size: int) -> None:
+    Args:
+        file: the file, empty as yet.
+        stems: names of the photos.
+        size: side of a phone's patch, px.
+        scale: side of a reference camera's patch, in sides of a phone's.
+    """
+
+    def __init__(self, file: h5py.File, stems: Sequence[str], size: int, scale: int = 1) -> None:
         self.file = file
         self.count = 0
         file.create_dataset("stems", data=[stem.encode() for stem in stems], dtype="S255")
-        for name in PIXELS:
-            create_rows(file, name, (size, size, 3), np.uint8, per_chunk=1)
+        for name, side in (("phone", size), ("dslr", scale * size)):
+            create_rows(file, name, (side, side, 3), np.uint8, per_chunk=1)
         for name, (shape, kind) in PATCH_FIELDS.items():
             create_rows(file, name, shape, kind, per_chunk=4096)
 
@@ -156,6 +164,7 @@ class PatchSet:
             self.stems = [stem.decode() for stem in file["stems"]]
             self.photo, self.split, self.ncc = (file[n][()] for n in ("photo", "split", "ncc"))
             self.size = int(file["phone"].shape[1])
+            self.scale = int(file["dslr"].shape[1]) // self.size
             # Sets made of photos whose cameras are unknown name none.
             self.cameras: dict[str, list[str]] = json.loads(file.attrs.get("cameras", "{}"))
         except KeyError:
@@ -205,7 +214,7 @@ class PatchSet:
             yield phone[0], reference[0]
 
     def read(self, indices: Iterable[int]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Phone and reference patches (N, S, S, 3) uint8 at `indices`."""
+        """Phone and reference patches, (N, S, S, 3) and (N, k S, k S, 3) uint8, at `indices`."""
         wanted = list(indices)
         pixels = []
         for name in PIXELS:
@@ -219,10 +228,26 @@ class PatchSet:
 
 @contextmanager
 def open_patches(path: Path) -> Iterator[PatchSet]:
-    """Open a patch set for reading.
+    """Open a patch set for reading, whatever its scale.
 
     Raises:
         UserError: the file is missing, unfinished or of another kind.
     """
     with open_hdf5(path, FileKind.PATCH_SET) as file:
         yield PatchSet(path, file)
+
+
+@contextmanager
+def open_equal_patches(path: Path) -> Iterator[PatchSet]:
+    """Open a patch set of enhancement, whose patches are of one size on both sides.
+
+    Raises:
+        UserError: as `open_patches`, or the reference camera's patches are larger.
+    """
+    with open_patches(path) as patches:
+        if patches.scale != 1:
+            raise UserError(
+                f"{path}: holds pairs for super-resolution, cut at patches.scale {patches.scale}; "
+                "cut them at 1 for enhancement, or name the file as sr.hr_train"
+            )
+        yield patches

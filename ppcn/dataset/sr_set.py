@@ -1,13 +1,15 @@
 """The HDF5 schemas of super-resolution: training crops and held-out photos, HR and LR.
 
-A set of crops holds the datasets `hr` (N, S, S, 3) uint8, `lr` (N, S / SCALE, S / SCALE, 3) uint8
-and `photo` (N,), which indexes the dataset `stems`. A set of photos holds a group for each stem,
-with `hr` and `lr`.
+A set of crops holds the datasets `hr` (N, S, S, 3) uint8, `lr` (N, S / k, S / k, 3) uint8 and
+`photo` (N,), which indexes the dataset `stems`. A set of photos holds a group for each of them,
+with `hr`, `lr` and, where photos to validate on are not those to score on, the attribute `use`.
+The attribute `scale` of both is k.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import h5py
 import numpy as np
@@ -19,9 +21,15 @@ from ppcn.files.artifacts import open_hdf5
 from ppcn.photos.decode import Photo
 from ppcn.photos.resize import SCALE
 
+Use = Literal["validation", "test"]
+
 
 def write_crops(
-    file: h5py.File, crops: Iterable[tuple[int, Photo, Photo]], stems: Sequence[str], size: int
+    file: h5py.File,
+    crops: Iterable[tuple[int, Photo, Photo]],
+    stems: Sequence[str],
+    size: int,
+    scale: int = SCALE,
 ) -> int:
     """Write training crops into an open file.
 
@@ -30,6 +38,7 @@ def write_crops(
         crops: of each the index of its photo, the HR and the LR crop.
         stems: names of the photos.
         size: side of an HR crop, px.
+        scale: HR pixels per LR pixel, along a side.
 
     Returns:
         The number of crops.
@@ -38,9 +47,10 @@ def write_crops(
         UserError: there is none.
     """
     count = 0
+    file.attrs["scale"] = scale
     write_stems(file, stems)
     create_rows(file, "photo", (), np.int32, per_chunk=4096)
-    for name, side in (("hr", size), ("lr", size // SCALE)):
+    for name, side in (("hr", size), ("lr", size // scale)):
         create_rows(file, name, (side, side, 3), np.uint8, per_chunk=1)
     for count, (photo, hr, lr) in enumerate(crops, start=1):
         for name, value in (("photo", photo), ("hr", hr), ("lr", lr)):
@@ -58,12 +68,30 @@ def write_stems(file: h5py.File, stems: Sequence[str]) -> None:
     file.create_dataset("stems", data=[stem.encode() for stem in stems], dtype="S255")
 
 
-def write_photos(file: h5py.File, photos: Iterable[tuple[str, Photo, Photo]]) -> int:
-    """Write whole photos into an open file: a group per stem with `hr` and `lr`; their number."""
+def write_photos(
+    file: h5py.File,
+    photos: Iterable[tuple[str, Photo, Photo]],
+    scale: int = SCALE,
+    use: Use | None = None,
+) -> int:
+    """Write whole photos into an open file, to those that it has.
+
+    Args:
+        file: the file.
+        photos: of each the name, the HR and the LR photo.
+        scale: HR pixels per LR pixel, along a side.
+        use: what they are for; by default for both.
+
+    Returns:
+        The number of photos in the file.
+    """
+    file.attrs["scale"] = scale
     for stem, hr, lr in photos:
         group = file.create_group(stem)
         group.create_dataset("hr", data=hr)
         group.create_dataset("lr", data=lr)
+        if use:
+            group.attrs["use"] = use
     return len(file)
 
 
@@ -73,6 +101,8 @@ class CropSet:
     def __init__(self, path: Path, file: h5py.File) -> None:
         if "hr" not in file or "lr" not in file:
             raise FileError(path, FileKind.SR_SET, "not a set of crops")
+        self.path = path
+        self.scale = _scale_of(file)
         self._file = file
 
     def __len__(self) -> int:
@@ -88,7 +118,7 @@ class CropSet:
         return self._file["hr"][index], self._file["lr"][index]
 
     def read_part(self, part: slice) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """LR crops (N, S / SCALE, S / SCALE, 3) and HR crops (N, S, S, 3), uint8."""
+        """LR crops (N, S / k, S / k, 3) and HR crops (N, S, S, 3), uint8."""
         return self._file["lr"][part], self._file["hr"][part]
 
 
@@ -103,20 +133,44 @@ def open_crops(path: Path) -> Iterator[CropSet]:
         yield CropSet(path, file)
 
 
-def count_photos(path: Path) -> int:
-    """Number of photos that `write_photos` wrote."""
-    with open_hdf5(path, FileKind.SR_SET) as file:
-        return len(file)
+class HeldOutPhotos:
+    """An open set of photos that are not trained on; pixels are read as they are asked for."""
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        if not len(file) or not all(isinstance(group, h5py.Group) for group in file.values()):
+            raise FileError(path, FileKind.SR_SET, "not a set of held-out photos")
+        self.path = path
+        self.scale = _scale_of(file)
+        self._file = file
+
+    def names(self, use: Use) -> list[str]:
+        """Names of the photos to validate or to score on."""
+        return [n for n, group in self._file.items() if group.attrs.get("use", use) == use]
+
+    @property
+    def side(self) -> int:
+        """The shorter side of the HR photo that is the largest to validate on, px."""
+        shapes = [self._file[name]["hr"].shape[:2] for name in self.names("validation")]
+        return max((min(shape) for shape in shapes), default=0)
+
+    def read(self, names: Iterable[str]) -> Iterator[tuple[Photo, Photo]]:
+        """HR and LR photo of each name."""
+        for name in names:
+            group = self._file[name]
+            yield group["hr"][()], group["lr"][()]
 
 
-def read_photos(path: Path) -> Iterator[tuple[str, Photo, Photo]]:
-    """Stem, HR and LR photo of every photo that `write_photos` wrote.
+@contextmanager
+def open_held_out(path: Path) -> Iterator[HeldOutPhotos]:
+    """Open what `write_photos` wrote.
 
     Raises:
         UserError: the file is missing, unfinished or of another kind.
     """
     with open_hdf5(path, FileKind.SR_SET) as file:
-        for stem, group in file.items():
-            if not isinstance(group, h5py.Group):
-                raise FileError(path, FileKind.SR_SET, "not a set of held-out photos")
-            yield stem, group["hr"][()], group["lr"][()]
+        yield HeldOutPhotos(path, file)
+
+
+def _scale_of(file: h5py.File) -> int:
+    """The scale of a set; those of before there was a choice say none: 4."""
+    return int(file.attrs.get("scale", SCALE))

@@ -23,6 +23,8 @@ CLOSE, VALLEY = 0.02, 0.05
 FEATURELESS = 0.02
 # The most by which warping a window exactly is expected to lift correlation.
 WARPING_GAIN = 0.03
+# Share of the pixels along a side of its patch that the reference camera must have recorded.
+RECORDED = 0.9
 
 
 class Outcome(StrEnum):
@@ -37,6 +39,7 @@ class Outcome(StrEnum):
     REPEATED_TEXTURE = "repeated_texture"
     IDENTICAL = "identical"
     DUPLICATE = "duplicate"
+    TOO_FEW_PIXELS = "too_few_pixels"
 
 
 MEANING = {
@@ -49,8 +52,20 @@ MEANING = {
     Outcome.REPEATED_TEXTURE: "it matches as well in another place",
     Outcome.IDENTICAL: "the two photos are one image twice",
     Outcome.DUPLICATE: "another photo has given a patch of the same pixels",
+    Outcome.TOO_FEW_PIXELS: "the reference camera did not record as many as patches.scale asks for",
 }
 REJECTIONS = tuple(outcome for outcome in Outcome if outcome is not Outcome.KEPT)
+
+
+def check_resolution(reference_scale: float, params: Patches) -> Outcome | None:
+    """Whether the reference camera recorded the pixels of patches for super-resolution.
+
+    Args:
+        reference_scale: its pixels per phone pixel, along a side.
+        params: the `patches` group of params.yaml.
+    """
+    enough = params.scale == 1 or reference_scale >= RECORDED * params.scale
+    return None if enough else Outcome.TOO_FEW_PIXELS
 
 
 def check_contrast(grey: Array, params: Patches) -> Outcome | None:

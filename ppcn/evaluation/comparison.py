@@ -9,7 +9,6 @@ from PIL import Image, ImageDraw, ImageFont
 from ppcn.evaluation.protocols import Enhance, Floats
 from ppcn.photos.color import luminance
 from ppcn.photos.decode import Photo
-from ppcn.photos.resize import enlarge
 
 GAP = 4
 MOST_DRAWN = (1200, 1600)
@@ -50,10 +49,10 @@ def compare_photo(photo: Photo, methods: Mapping[str, Enhance], width: int = 900
     return _row(small, titled=True)
 
 
-def compare_sr(hr: Photo, lr: Photo, upscale: Enhance, side: int = 200) -> Photo:
-    """The most detailed part of a photo: bicubic, the network and the original."""
+def compare_sr(hr: Photo, lr: Photo, methods: Mapping[str, Enhance], side: int = 200) -> Photo:
+    """The most detailed part of a photo: by each method, and the original."""
     y, x = _busiest(hr, side)
-    cells = {"bicubic": enlarge(lr), "ppcn_sr": to_photo(upscale(lr)), "original": hr}
+    cells = {name: to_photo(upscale(lr)) for name, upscale in methods.items()} | {"original": hr}
     parts = {name: cell[y : y + side, x : x + side] for name, cell in cells.items()}
     return _row({name: part.repeat(2, 0).repeat(2, 1) for name, part in parts.items()}, titled=True)
 

@@ -12,8 +12,7 @@ from ppcn.photos.resize import SCALE, crop_to_multiple
 
 # How test sets mark the two versions of a photo: img_001_SRF_4_HR.png, 0801x4.png.
 HR_MARK = re.compile(r"[_-]HR$")
-LR_MARK = re.compile(r"([_-]LR|x4)$")
-SMALLEST_HR = SMALLEST_SSIM + 2 * SCALE
+LR_MARK = re.compile(r"([_-]LR|x[234])$")
 
 
 def find_pairs(phone_dir: Path, reference_dir: Path) -> list[tuple[Path, Path]]:
@@ -60,25 +59,27 @@ def find_sr_pairs(hr_dir: Path, lr_dir: Path | None) -> list[tuple[Path, Path | 
 
 
 def read_sr_pairs(
-    pairs: list[tuple[Path, Path | None]], convention: Bicubic
+    pairs: list[tuple[Path, Path | None]], convention: Bicubic, scale: int = SCALE
 ) -> Iterator[tuple[Photo, Photo]]:
     """One pair after another: HR, cut to multiples of the scale, and LR, (H, W, 3) uint8.
 
     Args:
         pairs: the files.
         convention: makes the LR photos that are not given.
+        scale: HR pixels per LR pixel, along a side.
 
     Raises:
-        UserError: an HR photo is too small to be scored, or an LR photo is no quarter of it.
+        UserError: an HR photo is too small to be scored, or not `scale` times its LR photo.
     """
+    smallest = SMALLEST_SSIM + 2 * scale
     for hr_path, lr_path in pairs:
-        hr = crop_to_multiple(read_photo(hr_path))
-        if min(hr.shape[:2]) < SMALLEST_HR:
-            raise UserError(f"{hr_path}: is smaller than {SMALLEST_HR} px; leave it out")
-        lr = read_photo(lr_path) if lr_path else convention.shrink(hr)
-        if (lr.shape[0] * SCALE, lr.shape[1] * SCALE) != hr.shape[:2]:
+        hr = crop_to_multiple(read_photo(hr_path), scale)
+        if min(hr.shape[:2]) < smallest:
+            raise UserError(f"{hr_path}: is smaller than {smallest} px; leave it out")
+        lr = read_photo(lr_path) if lr_path else convention.shrink(hr, scale)
+        if (lr.shape[0] * scale, lr.shape[1] * scale) != hr.shape[:2]:
             raise UserError(
-                f"{lr_path}: is not a quarter of the size of {hr_path}; check the scale"
+                f"{hr_path}: is not {scale} times as high and wide as {lr_path}; check the scale"
             )
         yield hr, lr
 

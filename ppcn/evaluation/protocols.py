@@ -9,7 +9,8 @@ Enhancement of patches or photos:
   NIQE on Y.
   Deviation: the papers do not say how they computed theirs.
 
-Super-resolution x4, on Y in 0..255 after shaving 4 px from each side, output clipped:
+Super-resolution x4, on Y in 0..255 after shaving 4 px from each side, output clipped (at other
+scales k, k px, and the names say so):
 
 - `sr_y_shave4` (PPCN Table 1): LR images by Pillow's bicubic, enlarged by it too.
 - `sr_y_shave4_matlab`: LR images by MATLAB's imresize or as given, enlarged by it too.
@@ -35,6 +36,7 @@ from ppcn.photos.resize import SCALE, enlarge, matlab_enlarge, matlab_shrink, sh
 Floats = NDArray[np.float64]
 Enhance = Callable[[Photo], Floats]
 Resize = Callable[[Photo], Photo]
+ResizeBy = Callable[[Photo, int], Photo]
 Scores = dict[str, float]
 EnhancementProtocol = Literal["pirm2018", "dped_test"]
 SRProtocol = Literal["sr_y_shave4", "sr_y_shave4_matlab"]
@@ -42,10 +44,10 @@ SMALLEST_SSIM = 11
 
 
 class Bicubic(NamedTuple):
-    """How a protocol makes LR images and enlarges them, (H, W, 3) uint8."""
+    """How a protocol makes LR images and enlarges them, (H, W, 3) uint8, by a factor."""
 
-    shrink: Resize
-    enlarge: Resize
+    shrink: ResizeBy
+    enlarge: ResizeBy
 
 
 BICUBIC: dict[SRProtocol, Bicubic] = {
@@ -165,30 +167,32 @@ def score_sr(
     methods: Mapping[str, Enhance],
     photos: Iterable[tuple[Photo, Photo]],
     protocol: SRProtocol = "sr_y_shave4",
+    scale: int = SCALE,
 ) -> dict[str, Any]:
-    """Score x4 super-resolution.
+    """Score super-resolution.
 
     Args:
         methods: by name; each takes the LR photo and gives an image in [0, 1] of the HR size.
         photos: HR and LR photo, (H, W, 3) uint8, made as the protocol says.
         protocol: only named here.
+        scale: HR pixels per LR pixel, along a side.
     """
     scores: dict[str, list[Scores]] = {name: [] for name in methods}
     for hr, lr in photos:
-        target = _shaved_y(hr / 255.0)
+        target = _shaved_y(hr / 255.0, scale)
         for name, upscale in methods.items():
-            output = _shaved_y(checked(upscale(lr), name).clip(0, 1))
+            output = _shaved_y(checked(upscale(lr), name).clip(0, 1), scale)
             values = {"psnr": psnr(output, target, 255.0), "ssim": ssim(output, target, 255.0)}
             scores[name].append(values)
     return {
-        "protocol": protocol,
+        "protocol": protocol.replace(f"shave{SCALE}", f"shave{scale}"),
         "images": len(next(iter(scores.values()))),
         **{name: means_of(rows) for name, rows in scores.items()},
     }
 
 
-def _shaved_y(image: Floats) -> Floats:
-    return luma(image)[SCALE:-SCALE, SCALE:-SCALE]
+def _shaved_y(image: Floats, scale: int) -> Floats:
+    return luma(image)[scale:-scale, scale:-scale]
 
 
 def means_of(rows: Sequence[Scores]) -> Scores:

@@ -76,11 +76,11 @@ class Colours:
         """See `Rows`."""
         return None if self._visible is None else self._visible[top:bottom]
 
-    def enlarged_alpha(self) -> NDArray[Any] | None:
-        """Transparency enlarged x4 bicubically."""
+    def enlarged_alpha(self, scale: int) -> NDArray[Any] | None:
+        """Transparency enlarged bicubically."""
         if self.alpha is None:
             return None
-        return enlarge(self.alpha.astype(np.float32, order="C")).clip(0, self._white)
+        return enlarge(self.alpha.astype(np.float32, order="C"), scale).clip(0, self._white)
 
     def like_photo(self, result: NDArray[np.float32], alpha: NDArray[Any] | None) -> NDArray[Any]:
         """A result (H, W, 3) in [0, 1] with its transparency, as an array of the photo's kind."""

@@ -27,7 +27,7 @@ from ppcn.photos.hidden_pixels import Mask
 from ppcn.photos.photo_file import PhotoFile, write_comparison
 from ppcn.photos.raw_photo import Piece
 from ppcn.photos.resize import SCALE, enlarge
-from ppcn.weights import load_weights
+from ppcn.weights import load_weights, scale_of
 from ppcn.weights.cameras import same_camera
 from ppcn.weights.shipped import ANY, find_weights
 
@@ -84,22 +84,24 @@ def upscale(
     image: NDArray[Any] | str | PathLike[str], weights: str | Path = ...
 ) -> NDArray[Any]: ...
 def upscale(image: Image, weights: str | Path = UPSCALES) -> Any:
-    """Enlarge a photo x4.
+    """Enlarge a photo x4, or as the weights were trained to.
 
     Args:
         image: as for `enhance`.
         weights: name of weights that come with this package, or a weights file.
 
     Returns:
-        As `enhance`, but of four times the height and width.
+        As `enhance`, but of four times the height and width, or as many times as the weights
+        were trained for.
 
     Raises:
         UserError: as `enhance`.
     """
     pixels, as_given = to_array(image)
     colours = Colours(pixels)
-    result = _run(_load(weights, "upscale"), colours)
-    return as_given(colours.like_photo(result, colours.enlarged_alpha()))
+    predictor = _load(weights, "upscale")
+    result = _run(predictor, colours)
+    return as_given(colours.like_photo(result, colours.enlarged_alpha(predictor.scale)))
 
 
 class TaskError(UserError):
@@ -145,13 +147,13 @@ class Predictor:
         serves: Task = "enhance" if self._input == "image" else "upscale"
         if serves != task:
             raise TaskError(path, self.facts["network"], serves)
-        self.scale = 1 if task == "enhance" else SCALE
+        self.scale = 1 if task == "enhance" else scale_of(self.facts)
         self._tiled = Tiled(network, memory, runtime, calibration)
 
     def pieces(self, photo: Rows, report: Report) -> Iterator[Piece]:
         """The result in pieces: first row, first column, pixels (rows, columns, 3), not clipped."""
         survive_fork()
-        rows = Enlarged(photo) if self._input == "lr_bicubic" else photo
+        rows = Enlarged(photo, self.scale) if self._input == "lr_bicubic" else photo
         for top, left, pixels in self._tiled.tiles(rows, report):
             yield top, left, pixels.numpy()
 
@@ -203,35 +205,38 @@ class Predictor:
 
 
 class Enlarged:
-    """Rows of a photo enlarged x4 bicubically, as super-resolution networks read them.
+    """Rows of a photo enlarged bicubically, as super-resolution networks read them.
 
     Args:
         photo: the photo.
+        scale: how many times as high and wide.
     """
 
-    def __init__(self, photo: Rows) -> None:
-        self._photo = photo
-        self.height, self.width = photo.height * SCALE, photo.width * SCALE
+    def __init__(self, photo: Rows, scale: int = SCALE) -> None:
+        self._photo, self._scale = photo, scale
+        self.height, self.width = photo.height * scale, photo.width * scale
 
     def read_visible(self, top: int, bottom: int) -> Mask | None:
         """See `Rows`."""
-        first = top // SCALE
-        visible = self._photo.read_visible(first, -(-bottom // SCALE))
+        scale = self._scale
+        first = top // scale
+        visible = self._photo.read_visible(first, -(-bottom // scale))
         if visible is None:
             return None
-        larger = visible.repeat(SCALE, axis=0).repeat(SCALE, axis=1)
-        return larger[top - first * SCALE : bottom - first * SCALE]
+        larger = visible.repeat(scale, axis=0).repeat(scale, axis=1)
+        return larger[top - first * scale : bottom - first * scale]
 
     def read(self, top: int, bottom: int) -> Pixels:
         """Rows top to bottom; the same as of the photo enlarged in one go."""
-        first = max(top // SCALE - MARGIN, 0)
-        last = min(-(-bottom // SCALE) + MARGIN, self._photo.height)
+        scale = self._scale
+        first = max(top // scale - MARGIN, 0)
+        last = min(-(-bottom // scale) + MARGIN, self._photo.height)
         small = self._photo.read(first, last)
-        rows = slice(top - first * SCALE, bottom - first * SCALE)
+        rows = slice(top - first * scale, bottom - first * scale)
         if small.dtype == np.uint8:
-            return enlarge(small.astype(np.uint8, copy=False))[rows]
+            return enlarge(small.astype(np.uint8, copy=False), scale)[rows]
         values = small / np.float32(WHITE.get(small.dtype, 1))
-        return enlarge(values.astype(np.float32, copy=False))[rows].clip(0, 1)
+        return enlarge(values.astype(np.float32, copy=False), scale)[rows].clip(0, 1)
 
 
 def _run(predictor: Predictor, photo: Rows) -> NDArray[np.float32]:

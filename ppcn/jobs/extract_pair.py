@@ -33,6 +33,7 @@ MENDS = {
     Outcome.LOW_CORRELATION: "lower patches.min_ncc",
     Outcome.SHIFT_AT_LIMIT: "raise patches.max_shift",
     Outcome.DUPLICATE: "remove copies of photos",
+    Outcome.TOO_FEW_PIXELS: "lower patches.scale",
 }
 
 
@@ -97,7 +98,7 @@ def _write_shard(path: Path, pair: Pair, alignment: Alignment, params: Patches) 
         ) from error
     picture = quick_look(phone, reference, alignment, windows, params.size)
     with create_hdf5(path, {}) as file:
-        PatchWriter(file, [pair.stem], params.size).add(0, 0, patches)
+        PatchWriter(file, [pair.stem], params.size, params.scale).add(0, 0, patches)
         file["windows"] = _table(windows)
         file["quick_look"] = np.frombuffer(encode_jpeg(picture, QUICK_LOOK_QUALITY), np.uint8)
 
@@ -131,7 +132,7 @@ class PatchMerger:
     def __init__(
         self, file: h5py.File, splits: dict[str, int], params: Patches, quick_looks: Path
     ) -> None:
-        self._writer = PatchWriter(file, list(splits), params.size)
+        self._writer = PatchWriter(file, list(splits), params.size, params.scale)
         self._splits, self._params, self._quick_looks = splits, params, quick_looks
         self._digests: set[bytes] = set()
         self.rows: list[dict[str, Any]] = []

@@ -96,6 +96,8 @@ class Patches(Group):
     rotations: Annotated[list[Annotated[float, Field(ge=-10, le=10)]], Field(min_length=1)]
     min_deviation: NonNegative
     max_blown: Fraction
+    scale: Annotated[int, Field(ge=1, le=4)]
+    match: Literal["none", "luminance", "color"]
     split: Split
 
 

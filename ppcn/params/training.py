@@ -79,13 +79,14 @@ class SRTraining(Training):
 
 
 class SuperResolution(SRTraining, SRLoss):
-    """`sr`: the data and the training run of the x4 super-resolution network."""
+    """`sr`: the data and the training run of the super-resolution network."""
 
     hr_train: FilePath
     hr_valid: FilePath
     test: Fraction | list[Stem]
     reduce: Annotated[int, Field(ge=1, le=8)]
     crop: Annotated[int, Field(ge=64, multiple_of=4)]
+    lr: Literal["phone", "bicubic"]
 
     @model_validator(mode="after")
     def _crops_nest(self) -> "SuperResolution":

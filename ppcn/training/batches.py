@@ -37,7 +37,7 @@ class Batch:
 
     Attributes:
         x: what the network reads, (N, 3, H, W) float32 RGB in [0, 1], channels last.
-        y: what it should return; of the same shape, or four times as high and wide.
+        y: what it should return; of the same shape, or larger by the scale.
         keys: one number per target; targets of equal keys have equal pixels. None for a target
             that does not come again.
     """
@@ -244,15 +244,15 @@ class CropSource:
     """Random parts of super-resolution crops.
 
     Deviation: augmentation follows the LR image's making, which is the same up to rounding,
-    since Pillow's bicubic is symmetric and parts start at multiples of 4.
+    since Pillow's bicubic is symmetric and parts start at multiples of the scale.
 
     Args:
         crops: HR and LR crops.
         training: size and number of the parts.
-        enlarged: whether the network reads LR parts enlarged x4, as most do.
+        enlarged: whether the network reads LR parts enlarged to the HR size, as most do.
 
     Raises:
-        UserError: the stored crops are too small.
+        UserError: the stored crops are too small, or parts are no multiple of the scale.
     """
 
     def __init__(self, crops: CropSet, training: SRTraining, enlarged: bool) -> None:
@@ -261,11 +261,17 @@ class CropSource:
                 f"train_crop is larger than the stored crops of {crops.size} px; lower it, or "
                 "store larger ones"
             )
+        if training.train_crop % crops.scale:
+            raise UserError(
+                f"train_crop ({training.train_crop}) is no multiple of the scale of {crops.path}, "
+                f"{crops.scale}; change it"
+            )
         self.size, self._enlarged = training.batch, enlarged
-        self._crops, self._side = crops, training.train_crop
+        self._crops, self._side, self._scale = crops, training.train_crop, crops.scale
         self.targets = 0
         self.augmented = len(crops)
-        self.held, device = room_on(len(crops) * crops.size**2 * 3 * 17 // 16)
+        pixels = crops.size**2 + (crops.size // crops.scale) ** 2
+        self.held, device = room_on(len(crops) * pixels * 3)
         self._pool = None
         if device:
             self._pool = _hold(crops.read_part, len(self), device)
@@ -276,7 +282,7 @@ class CropSource:
     def pick(self, random: np.random.Generator) -> list[Pick]:
         """Choose parts with replacement."""
         rows = random.integers(0, len(self._crops), self.size).tolist()
-        free = (self._crops.size - self._side) // SCALE + 1
+        free = (self._crops.size - self._side) // self._scale + 1
         corners = random.integers(0, free, (self.size, 2)).tolist()
         turns = random.integers(0, TURNS, self.size).tolist()
         return [Pick(r, (y, x), t) for r, (y, x), t in zip(rows, corners, turns, strict=True)]
@@ -289,15 +295,15 @@ class CropSource:
                 hr, lr = (torch.from_numpy(image) for image in self._crops.read(row))
             else:
                 lr, hr = (images[row] for images in self._pool)
-            side = self._side // SCALE
+            side = self._side // self._scale
             small.append(lr[y : y + side, x : x + side])
-            y, x = SCALE * y, SCALE * x
+            y, x = self._scale * y, self._scale * x
             large.append(hr[y : y + self._side, x : x + self._side])
         return torch.stack(small), torch.stack(large)
 
     def prepare(self, x: Tensor) -> Tensor:
         """The parts, enlarged if the network wants them so."""
-        return enlarge_parts(x) if self._enlarged else x
+        return enlarge_parts(x, self._scale) if self._enlarged else x
 
 
 def _hold(
@@ -314,9 +320,9 @@ def _hold(
     return pool
 
 
-def enlarge_parts(x: Tensor) -> Tensor:
-    """Enlarge (N, C, H, W) in 0..255 x4 as `resize.enlarge` does, one axis after the other."""
+def enlarge_parts(x: Tensor, scale: int = SCALE) -> Tensor:
+    """Enlarge (N, C, H, W) in 0..255 as `resize.enlarge` does, one axis after the other."""
     height, width = x.shape[2:]
-    for size in ((height, SCALE * width), (SCALE * height, SCALE * width)):
+    for size in ((height, scale * width), (scale * height, scale * width)):
         x = F.interpolate(x, size, mode="bicubic", antialias=True).round().clamp(0, 255)
     return x.contiguous(memory_format=torch.channels_last)

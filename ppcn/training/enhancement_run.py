@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from ppcn.dataset.patch_set import PatchSet, open_patches
+from ppcn.dataset.patch_set import PatchSet, open_equal_patches
 from ppcn.files.artifacts import provenance
 from ppcn.networks.ppcn import Teacher
 from ppcn.networks.vgg import load_vgg
@@ -48,7 +48,7 @@ def train_enhancement(config: EnhancementConfig, params: Params, watch: Watch) -
     vgg, vgg_facts = load_vgg(config.features)
     teacher, teacher_file = config.teacher or (None, None)
     with ExitStack() as stack:
-        sets = [stack.enter_context(open_patches(path)) for path in config.patches]
+        sets = [stack.enter_context(open_equal_patches(path)) for path in config.patches]
         source = PatchSource(sets, config.training.batch)
         objective = EnhancementObjective(
             config.recipe,

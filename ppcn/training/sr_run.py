@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppcn.dataset.sr_set import open_crops, read_photos
+from ppcn.dataset.sr_set import CropSet, HeldOutPhotos, open_crops, open_held_out
+from ppcn.errors import UserError
 from ppcn.files.artifacts import provenance
 from ppcn.networks import NETWORKS
 from ppcn.params import Params, SRLoss, SRTraining
+from ppcn.photos.resize import SCALE
 from ppcn.training.base_run import RunConfig, Task, Watch, train_to_files
 from ppcn.training.batches import CropSource
 from ppcn.training.objective import SRObjective
@@ -34,11 +36,26 @@ class SRConfig(RunConfig):
 def train_sr(config: SRConfig, params: Params, watch: Watch) -> Row | None:
     """Train one super-resolution network and write its files; see `train_to_files`."""
     enlarged = NETWORKS[config.name].input != "lr"
-    validation = validation_photos(read_photos(config.valid_set), enlarged)
     objective = SRObjective(config.loss)
     inputs = {"train": config.train_set, "valid": config.valid_set}
     recorded = provenance(params.seed, inputs)
-    with open_crops(config.train_set) as crops:
+    with open_crops(config.train_set) as crops, open_held_out(config.valid_set) as held_out:
+        _check_scale(config.name, crops, held_out)
         source = CropSource(crops, config.training, enlarged)
-        task = Task(objective, source, validation, {"loss": objective.weights}, recorded)
+        validation = validation_photos(held_out, enlarged)
+        settings = {"loss": objective.weights, "scale": crops.scale}
+        task = Task(objective, source, validation, settings, recorded)
         return train_to_files(config, task, params, watch)
+
+
+def _check_scale(network: str, crops: CropSet, held_out: HeldOutPhotos) -> None:
+    """Make sure that network, crops and held-out photos are of one scale."""
+    if crops.scale != held_out.scale:
+        raise UserError(
+            f"{held_out.path}: is of scale {held_out.scale}, {crops.path} of {crops.scale}; make "
+            "both alike"
+        )
+    if NETWORKS[network].input == "lr" and crops.scale != SCALE:
+        raise UserError(
+            f"{crops.path}: is of scale {crops.scale}, and {network} enlarges x{SCALE} only"
+        )

@@ -1,7 +1,7 @@
 """The image pairs on which a training run is judged while it goes on; never trained on."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -12,15 +12,18 @@ from torch import Tensor, nn
 
 from ppcn.dataset.patch_set import PatchSet
 from ppcn.dataset.splits import VALIDATION
+from ppcn.dataset.sr_set import HeldOutPhotos
 from ppcn.errors import UserError
 from ppcn.networks.devices import choose_device, evaluating, to_tensor
 from ppcn.photos.color import luma
 from ppcn.photos.decode import Photo
 from ppcn.photos.niqe import BLOCK, blocks_in, niqe_of_all
-from ppcn.photos.resize import SCALE, enlarge
+from ppcn.photos.resize import enlarge
 
 Images = NDArray[np.uint8]
 PER_PASS = 16
+# Side of the parts of photos that super-resolution is validated on, px.
+SIDE = 256
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class ValidationPairs:
 
     Attributes:
         inputs: (N, H, W, 3) uint8.
-        targets: same shape, or four times as high and wide.
+        targets: same shape, or as many times as high and wide as the network enlarges.
     """
 
     inputs: Images
@@ -97,29 +100,26 @@ def validation_patches(sets: Sequence[PatchSet], most: int = 64) -> ValidationPa
     return ValidationPairs(inputs, targets)
 
 
-def validation_photos(
-    photos: Iterable[tuple[str, Images, Images]],
-    enlarged: bool,
-    side: int = 256,
-    most: int = 16,
-) -> ValidationPairs:
-    """The middle of held-out photos (stem, HR, LR): inputs, enlarged x4 or not, and targets.
+def validation_photos(held_out: HeldOutPhotos, enlarged: bool, most: int = 16) -> ValidationPairs:
+    """The middle of photos that are not trained on: inputs, enlarged or not, and targets.
 
-    Smaller photos are scored, but not validated on.
+    Parts of SIDE px, or as large as the largest photo is; smaller photos are not validated on.
+    Of patches, which are smaller and more, as many pixels are taken.
 
     Raises:
-        UserError: all are smaller.
+        UserError: there is none.
     """
+    scale = held_out.scale
+    side = min(SIDE, held_out.side // scale * scale)
+    names = held_out.names("validation")
+    if not side:
+        raise UserError(f"{held_out.path}: holds no photo to validate on")
+    large = (pair for pair in held_out.read(names) if min(pair[0].shape[:2]) >= side)
     inputs, targets = [], []
-    large = (photo for photo in photos if min(photo[1].shape[:2]) >= side)
-    for _, hr, lr in islice(large, most):
-        y, x = ((n - side) // 2 // SCALE * SCALE for n in hr.shape[:2])
+    for hr, lr in islice(large, most * (SIDE // side) ** 2):
+        y, x = ((n - side) // 2 // scale * scale for n in hr.shape[:2])
         targets.append(hr[y : y + side, x : x + side])
-        source, scale = (enlarge(lr), 1) if enlarged else (lr, SCALE)
-        rows, columns = (slice(n // scale, (n + side) // scale) for n in (y, x))
+        source, factor = (enlarge(lr, scale), 1) if enlarged else (lr, scale)
+        rows, columns = (slice(n // factor, (n + side) // factor) for n in (y, x))
         inputs.append(source[rows, columns])
-    if not inputs:
-        raise UserError(
-            f"sr.hr_valid: no held-out photo is {side} px high and wide after sr.reduce"
-        )
     return ValidationPairs(np.stack(inputs), np.stack(targets))

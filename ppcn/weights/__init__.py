@@ -13,6 +13,7 @@ from ppcn.errors import FileError, FileKind
 from ppcn.files.safetensors import save_tensors
 from ppcn.networks import NETWORKS
 from ppcn.networks.layers import EnhancementNetwork, Padding
+from ppcn.photos.resize import SCALE
 from ppcn.weights.foreign import check_weights
 
 # Weights that come with this package.
@@ -73,6 +74,15 @@ def load_weights(path: Path, network: str | None = None) -> tuple[nn.Module, dic
     except (SafetensorError, RuntimeError, ValueError):
         raise FileError(path, FileKind.WEIGHTS, "damaged weights file") from None
     return module.eval(), {"network": name, **facts}
+
+
+def scale_of(facts: Mapping[str, Any]) -> int:
+    """How many times as high and wide a super-resolution network makes photos.
+
+    Args:
+        facts: of a weights file; those of before there was a choice say nothing: 4.
+    """
+    return int(facts.get("scale", SCALE))
 
 
 def _padding(path: Path, name: str) -> Padding:

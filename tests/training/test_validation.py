@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from torch import nn
 
-from ppcn.dataset.sr_set import read_photos, write_photos
+from ppcn.dataset.sr_set import open_held_out, write_photos
 from ppcn.errors import UserError
 from ppcn.files.artifacts import create_hdf5
 from ppcn.photos.color import luma
@@ -19,9 +19,10 @@ def test_validation_photos_are_the_middle_of_held_out_photos(
 ) -> None:
     with create_hdf5(tmp_path / "v.h5", {}) as file:
         assert write_photos(file, [("a", scene, shrink(scene))]) == 1
-    small = validation_photos(read_photos(tmp_path / "v.h5"), enlarged=False)
+    with open_held_out(tmp_path / "v.h5") as held_out:
+        small = validation_photos(held_out, enlarged=False)
+        pairs = validation_photos(held_out, enlarged=True)
     assert np.array_equal(small.inputs[0], shrink(scene)[68:132, 118:182])
-    pairs = validation_photos(read_photos(tmp_path / "v.h5"), enlarged=True)
     assert pairs.inputs.shape == (1, 256, 256, 3)
     assert np.array_equal(pairs.targets[0], scene[272:528, 472:728])
     assert np.array_equal(pairs.inputs[0], enlarge(shrink(scene))[272:528, 472:728])
