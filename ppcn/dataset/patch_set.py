@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ppcn.dataset.pairs import Pair
 from ppcn.errors import FileError, FileKind, UserError
-from ppcn.files.artifacts import open_hdf5
+from ppcn.files.artifacts import attributes_of, open_hdf5
 from ppcn.photos.decode import Photo, camera_model
 
 
@@ -68,14 +68,21 @@ OWN_FIELDS = [name for name in PATCH_FIELDS if name not in ("photo", "split")]
 
 
 class PatchWriter:
-    """Appends the patches of one photo after another to an open HDF5 file."""
+    """Appends the patches of one photo after another to an open HDF5 file.
 
-    def __init__(self, file: h5py.File, stems: Sequence[str], size: int) -> None:
+    Args:
+        file: the file, empty as yet.
+        stems: names of the photos.
+        size: side of a phone's patch, px.
+        scale: side of a reference camera's patch, in sides of a phone's.
+    """
+
+    def __init__(self, file: h5py.File, stems: Sequence[str], size: int, scale: int = 1) -> None:
         self.file = file
         self.count = 0
         file.create_dataset("stems", data=[stem.encode() for stem in stems], dtype="S255")
-        for name in PIXELS:
-            create_rows(file, name, (size, size, 3), np.uint8, per_chunk=1)
+        for name, side in (("phone", size), ("dslr", scale * size)):
+            create_rows(file, name, (side, side, 3), np.uint8, per_chunk=1)
         for name, (shape, kind) in PATCH_FIELDS.items():
             create_rows(file, name, shape, kind, per_chunk=4096)
 
@@ -156,6 +163,7 @@ class PatchSet:
             self.stems = [stem.decode() for stem in file["stems"]]
             self.photo, self.split, self.ncc = (file[n][()] for n in ("photo", "split", "ncc"))
             self.size = int(file["phone"].shape[1])
+            self.scale = int(file["dslr"].shape[1]) // self.size
             # Sets made of photos whose cameras are unknown name none.
             self.cameras: dict[str, list[str]] = json.loads(file.attrs.get("cameras", "{}"))
         except KeyError:
@@ -185,6 +193,11 @@ class PatchSet:
         rows = np.flatnonzero(self.photo == self.stems.index(stem))
         xy, shift, rotation = (self.field(name) for name in ("xy", "shift", "rotation"))
         return [(xy[row], shift[row], float(rotation[row])) for row in rows]
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Phone, reference camera, cameras and parameters, as far as they were stored."""
+        return attributes_of(self._file)
 
     def field(self, name: str) -> NDArray[np.generic]:
         """One of PATCH_FIELDS, for all patches."""

@@ -23,6 +23,8 @@ from ppcn.errors import FileError, FileKind, UserError, missing_file
 from ppcn.files.versions import versions_of
 
 SCHEMA_VERSION = 1
+# Of every HDF5 file.
+OWN_ATTRIBUTES = ("schema_version", "complete")
 # How temporary names begin: short, for the final name may be as long as names can be.
 TEMPORARY = ".ppcn-"
 
@@ -107,6 +109,15 @@ def open_hdf5(path: Path, kind: FileKind | None) -> Iterator[h5py.File]:
         if file.attrs["schema_version"] != SCHEMA_VERSION:
             raise FileError(path, kind, "made by another version")
         yield file
+
+
+def attributes_of(file: h5py.File) -> dict[str, Any]:
+    """The attributes that `create_hdf5` was given."""
+    return {
+        key: json.loads(value) if isinstance(value, str) and value.startswith("{") else value
+        for key, value in file.attrs.items()
+        if key not in OWN_ATTRIBUTES
+    }
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
