@@ -24,7 +24,8 @@ class AlignedPhotos:
 
     Attributes:
         phone: (H, W, 3) RGB, the phone's own pixels.
-        reference: (H, W, 3) RGB, warped once from the reference photo.
+        reference: (H, W, 3) RGB, warped once from the reference photo, whose edge is repeated
+            where `mask` is 0: black there would mislead whoever aligns the photos again.
         mask: (H, W) uint8, 255 where the reference photo shows what the phone's pixel shows as far
             as geometry tells, else 0. It does not know what hides what.
     """

@@ -127,6 +127,18 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
+def write_exact_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a JSON file whose numbers are read again as they are."""
+    with replacing(path) as temporary:
+        text = json.dumps(values, indent=2, allow_nan=False, default=_plain)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy as one of Python."""
+    return value.item()
+
+
 def rounded(value: Any) -> Any:
     """Numbers of a metrics file to 6 decimals; an infinite score becomes null."""
     if isinstance(value, Mapping):

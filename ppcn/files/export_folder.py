@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ppcn.errors import UserError
-from ppcn.files.artifacts import TEMPORARY, read_json, write_json
+from ppcn.files.artifacts import TEMPORARY, read_json, write_exact_json
 
 MARKER = "export.json"
 UNFINISHED = "export-unfinished.json"
@@ -47,7 +47,7 @@ class ExportFolder:
         for name in files:
             if name not in self._earlier and (self.path / name).exists():
                 raise UserError(f"{self.path / name}: is of no export; move it elsewhere")
-        write_json(self.path / UNFINISHED, {"files": sorted({*self._earlier, *files})})
+        write_exact_json(self.path / UNFINISHED, {"files": sorted({*self._earlier, *files})})
         (self.path / MARKER).unlink(missing_ok=True)
 
     def finish(self, facts: Mapping[str, Any], digests: Mapping[str, str]) -> None:
@@ -65,7 +65,7 @@ class ExportFolder:
             _remove_empty((self.path / name).parent, self.path)
         # The marker must not reach the disk before the files that it speaks of.
         os.sync()
-        write_json(self.path / MARKER, {**facts, "files": dict(sorted(digests.items()))})
+        write_exact_json(self.path / MARKER, {**facts, "files": dict(sorted(digests.items()))})
         (self.path / UNFINISHED).unlink(missing_ok=True)
 
 

@@ -22,7 +22,7 @@ from ppcn.dataset.patch_folders import (
 from ppcn.dataset.patch_set import open_patches
 from ppcn.dataset.splits import SPLIT_NAMES
 from ppcn.errors import UserError
-from ppcn.files.artifacts import sha256, write_csv, write_json
+from ppcn.files.artifacts import sha256, write_csv, write_exact_json
 from ppcn.jobs.export_pair import PatchTask, PhotoFiles, PhotoTask
 
 PHOTOS, PATCHES = "photos", "patches"
@@ -155,7 +155,7 @@ class PatchContents:
         """
         top = self.out / PATCHES
         with open_patches(self.patch_set) as patches:
-            write_json(top / FACTS, set_facts(patches))
+            write_exact_json(top / FACTS, set_facts(patches))
             for split, rows in self.rows.items():
                 folder = top / FOLDERS[split][0]
                 text = meta_info(rows, patches.scale * patches.size)
