@@ -9,7 +9,6 @@ import typer
 
 from pipeline.cli.json_output import with_json
 from pipeline.cli.options import (
-    AlignedFile,
     ParamsFile,
     Phone,
     Root,
@@ -42,6 +41,9 @@ Out = Annotated[
     Path,
     typer.Option(help="Folder to write: a new or an empty one, or that of an earlier export."),
 ]
+Aligned = Annotated[
+    Path | None, typer.Option(help="Alignment file to read; by default data/aligned/PHONE.h5.")
+]
 Format = Annotated[
     PhotoFormat,
     typer.Option(
@@ -73,7 +75,7 @@ def export_pairs(
     phone: Phone,
     out: Out,
     root: Root = None,
-    aligned: AlignedFile = None,
+    aligned: Aligned = None,
     photo_format: Format = "png",
     crop: Crop = False,
     photos: Photos = True,
