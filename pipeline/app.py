@@ -53,10 +53,16 @@ COMMANDS = {
     "enhance": Command(TOOLS, "Enhance photos of any size."),
     "upscale": Command(TOOLS, "Enlarge photos to four times their height and width."),
     "export": Command(TOOLS, "Write a network as a model file of another runtime."),
+    "export-pairs": Command(
+        TOOLS, "Write aligned photos and patches as files that other trainers read."
+    ),
     "doctor": Command(TOOLS, "Say what is missing on this machine and in this folder."),
     "scale": Command(TOOLS, "Write a set of values, such as the papers', into params.yaml."),
     "simulate": Command(TOOLS, "Make pairs for cameras of which there are none."),
     "import-dped": Command(TOOLS, "Read DPED's released patches into one patch set."),
+    "import-patches": Command(
+        TOOLS, "Read folders of patches in BasicSR's layout into one patch set."
+    ),
     "import-checkpoint": Command(TOOLS, "Read the authors' published weights without TensorFlow."),
     "score-enhancement": Command(TOOLS, "Score an enhancement network on folders of patches."),
     "score-sr": Command(TOOLS, "Score a super-resolution network on folders of photos."),

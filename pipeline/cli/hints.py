@@ -31,6 +31,11 @@ MAKERS = (
     Maker(
         FileKind.PATCH_SET, "data/dped/{phone}.h5", "ppcn-pipeline import-dped DIR --phone {phone}"
     ),
+    Maker(
+        FileKind.PATCH_SET,
+        "data/imported/{phone}.h5",
+        "ppcn-pipeline import-patches DIR --phone {phone}",
+    ),
     Maker(FileKind.PATCH_SET, "", "ppcn-pipeline patches"),
     Maker(FileKind.SR_SET, "", "ppcn-pipeline lr"),
     Maker(FileKind.VGG, "", "ppcn-pipeline features"),

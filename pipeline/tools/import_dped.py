@@ -1,17 +1,14 @@
 """Command `import-dped`: DPED's released patches as a patch set of this project."""
 
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from pipeline.cli.imported import echo_next, import_pairs
 from pipeline.cli.options import ParamsFile, Phone, load_params
-from pipeline.cli.progress import showing
-from ppcn.dataset.dped import STEMS, find_released_pairs, read_released_patch
-from ppcn.dataset.patch_set import PatchWriter
-from ppcn.files.artifacts import create_hdf5
-from ppcn.params import Params
+from ppcn.dataset.dped import STEMS, find_released_pairs
+from ppcn.dataset.patch_files import PatchSides
 
 
 def import_dped(
@@ -39,19 +36,5 @@ def import_dped(
         "refused": {},
     }
     out = out or Path(f"data/dped/{phone}.h5")
-    with showing(f"import {phone}") as report, create_hdf5(out, attributes) as file:
-        writer = PatchWriter(file, STEMS, params.patches.size)
-        for done, pair in enumerate(pairs, start=1):
-            writer.add(pair.photo, pair.split, [read_released_patch(pair, params.patches.size)])
-            report(done, len(pairs), {})
-    typer.echo(
-        f"{out}: {len(pairs)} pairs; train on them with '{_next_command(params, phone, out)}'"
-    )
-
-
-def _next_command(params: Params, phone: str, out: Path) -> str:
-    """What trains on the result: all stages where DVC knows the phone, else the first one."""
-    is_known = params.phones.get(phone) and out.name == f"{phone}.h5" and Path("dvc.yaml").is_file()
-    if is_known:
-        return f"dvc exp run -S data.patches={shlex.quote(str(out.parent))}"
-    return f"ppcn-pipeline teacher --phone {phone} --patches {shlex.quote(str(out))}"
+    import_pairs(out, attributes, STEMS, pairs, PatchSides(params.patches.size, 1, "patches.size"))
+    echo_next(params, phone, out, len(pairs))

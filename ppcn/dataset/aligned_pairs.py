@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import h5py
 
 from ppcn.dataset.pairs import Pair, photo_digest
 from ppcn.errors import FileError, FileKind, UserError
-from ppcn.files.artifacts import open_hdf5
+from ppcn.files.artifacts import attributes_of, open_hdf5
 
 OK = "ok"
 """The status of a pair that was not rejected."""
@@ -24,6 +25,11 @@ class AlignedPairs:
     def __init__(self, path: Path, file: h5py.File) -> None:
         self.path = path
         self._file = file
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Phone, reference camera and parameters, as they were stored."""
+        return attributes_of(self._file)
 
     @property
     def reference(self) -> str:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ppcn.dataset.pairs import Pair
 from ppcn.errors import FileError, FileKind, UserError
-from ppcn.files.artifacts import open_hdf5
+from ppcn.files.artifacts import attributes_of, open_hdf5
 from ppcn.photos.decode import Photo, camera_model
 
 
@@ -194,6 +194,11 @@ class PatchSet:
         rows = np.flatnonzero(self.photo == self.stems.index(stem))
         xy, shift, rotation = (self.field(name) for name in ("xy", "shift", "rotation"))
         return [(xy[row], shift[row], float(rotation[row])) for row in rows]
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Phone, reference camera, cameras and parameters, as far as they were stored."""
+        return attributes_of(self._file)
 
     def field(self, name: str) -> NDArray[np.generic]:
         """One of PATCH_FIELDS, for all patches."""

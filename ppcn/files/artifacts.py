@@ -23,6 +23,8 @@ from ppcn.errors import FileError, FileKind, UserError, missing_file
 from ppcn.files.versions import versions_of
 
 SCHEMA_VERSION = 1
+# Of every HDF5 file.
+OWN_ATTRIBUTES = ("schema_version", "complete")
 # How temporary names begin: short, for the final name may be as long as names can be.
 TEMPORARY = ".ppcn-"
 
@@ -109,11 +111,32 @@ def open_hdf5(path: Path, kind: FileKind | None) -> Iterator[h5py.File]:
         yield file
 
 
+def attributes_of(file: h5py.File) -> dict[str, Any]:
+    """The attributes that `create_hdf5` was given."""
+    return {
+        key: json.loads(value) if isinstance(value, str) and value.startswith("{") else value
+        for key, value in file.attrs.items()
+        if key not in OWN_ATTRIBUTES
+    }
+
+
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write a metrics file: finite numbers only, sorted nowhere, newline at the end."""
     with replacing(path) as temporary:
         text = json.dumps(rounded(values), indent=2, allow_nan=False)
         temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def write_exact_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a JSON file whose numbers are read again as they are."""
+    with replacing(path) as temporary:
+        text = json.dumps(values, indent=2, allow_nan=False, default=_plain)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """A number of NumPy as one of Python."""
+    return value.item()
 
 
 def rounded(value: Any) -> Any:

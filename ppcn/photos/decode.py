@@ -4,8 +4,10 @@ import io
 import logging
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import pyvips
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -17,6 +19,8 @@ from ppcn.photos.photo_file import PhotoFile
 logger = logging.getLogger(__name__)
 
 Photo = NDArray[np.uint8]
+# Pixels of 8 or of 16 bits a channel, by their dtype.
+Levels = NDArray[np.uint8] | NDArray[np.uint16]
 # Which of several photos of one stem is taken.
 PREFERRED = ("JPEG", "HEIF", "PNG", "TIFF", "WebP", "AVIF", "BMP", "RAW")
 # Photos that are read whole are no larger, px: Pillow's own limit.
@@ -63,6 +67,19 @@ def read_photo(path: Path) -> Photo:
             whose extra is not installed, or stores its pixels in a way that cannot be kept.
     """
     return _open(path).read()
+
+
+def read_deep_photo(path: Path) -> Levels:
+    """Read a photo as `read_photo` does, as uint16 where its file has 16 bits.
+
+    It is uint16, too, where colours had to be converted.
+
+    Raises:
+        UserError: as `read_photo`.
+    """
+    photo = _open(path)
+    with TemporaryDirectory(prefix="ppcn-") as scratch:
+        return photo.decode(Path(scratch)).read(0, photo.height)
 
 
 def photo_size(path: Path) -> tuple[int, int]:
@@ -112,6 +129,25 @@ def write_photo(path: Path, photo: Photo, quality: int = 95) -> None:
             image.save(temporary, quality=quality, subsampling=0 if quality >= 90 else 2)
         else:
             image.save(temporary)
+
+
+def encode_png(levels: Levels) -> bytes:
+    """A PNG file of (H, W) grey levels or (H, W, 3) RGB."""
+    # All filters: photos take a third less than with none.
+    return bytes(_image_of(levels).pngsave_buffer(keep="none", filter="all"))
+
+
+def encode_tiff(levels: Levels) -> bytes:
+    """A TIFF file of (H, W) grey levels or (H, W, 3) RGB, compressed without loss."""
+    settings = {"compression": "deflate", "predictor": "horizontal"}
+    return bytes(_image_of(levels).tiffsave_buffer(keep="none", **settings))
+
+
+def _image_of(levels: Levels) -> pyvips.Image:
+    """Pixels for libvips."""
+    names = {(2, 1): "b-w", (2, 2): "grey16", (3, 1): "srgb", (3, 2): "rgb16"}
+    image = pyvips.Image.new_from_array(np.ascontiguousarray(levels))
+    return image.copy(interpretation=names[levels.ndim, levels.itemsize])
 
 
 def encode_jpeg(photo: Photo, quality: int) -> bytes:
