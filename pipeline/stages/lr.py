@@ -135,7 +135,7 @@ def _find_scenes(photos: Photos) -> Mapping[str, str]:
 
 
 def _write(out: Path, chosen: ChosenPhotos, photos: SharpPhotos, sr: SuperResolution) -> None:
-    """Both sets, or neither; the held-out photos first, which no training photo may show."""
+    """Both sets, or neither; the held-out photos first, of which there are fewer."""
     with create_two_hdf5(out / TRAIN, out / VALID) as (train, valid):
         with showing("lr photos") as report:
             items = counted(chosen.held_out.items(), len(chosen.held_out), report)

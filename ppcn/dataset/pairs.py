@@ -2,11 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 from math import prod
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from ppcn.errors import UserError, nearest
 from ppcn.files.artifacts import sha256
-from ppcn.files.names import StoredFiles, by_same_name, composed
+from ppcn.files.names import SAME_BUT, StoredFiles, composed, group_by_name
 from ppcn.photos.decode import capture_time, list_photos, photo_size
 
 # Fewer pairs by time than this share of the smaller folder may be chance: within 2 s, clocks that
@@ -24,6 +23,8 @@ FEW = 0.25
 # What a worker needs besides its photos, and for every pixel of the two photos, bytes.
 BYTES_OF_A_WORKER, BYTES_PER_PIXEL = 250e6, 23
 LONGEST_STEM = 240
+# So many problems of a manifest are told at a time.
+NAMED = 10
 # Of a manifest; scene and stem may be missing.
 COLUMNS = ["phone", "reference", "scene", "stem"]
 EPOCH = datetime(1970, 1, 1)
@@ -98,12 +99,11 @@ def find_pairs(
         clock_offset: s to add to the phone's capture times.
 
     Returns:
-        The pairs in order of their stems, and for each photo without a partner, by its path
+        The pairs in order of their stems, and for each photo that is in none, by its path
         relative to `root`, the reason. Photos that a manifest does not name are not listed.
 
     Raises:
-        UserError: `by` is none of these; a folder is missing or empty, or two of its
-            photos have one name; there is no pair, or by
+        UserError: `by` is none of these; a folder is missing or empty; there is no pair, or by
             time so few that the clocks must differ; the manifest is missing or refused.
     """
     if by == "stem":
@@ -118,15 +118,21 @@ def find_pairs(
             f"data.pair_by is '{by}'; it must be stem, time or a manifest ending in .csv; "
             f"the nearest is '{near}'"
         )
-    pairs = sorted(pairs, key=lambda pair: pair.stem)
-    for pair, following in pairwise(pairs):
-        if pair.stem == following.stem:
-            raise UserError(f"{following.phone}: {pair.phone.name} has the same stem; rename one")
-    return pairs, dict(sorted(unpaired.items()))
+    by_name: dict[str, Pair] = {}
+    for pair in sorted(pairs, key=lambda pair: (pair.stem, pair.phone)):
+        first = by_name.setdefault(pair.stem, pair)
+        if first is not pair:
+            reason = f"left out for {first.phone.name}, {SAME_BUT}"
+            unpaired[str(pair.phone.relative_to(root))] = reason
+    return list(by_name.values()), dict(sorted(unpaired.items()))
 
 
 def _by_stem(root: Path, phone: str, reference: str) -> Pairing:
-    phones, references = (by_same_name(list_photos(root / x).values()) for x in (phone, reference))
+    groups = [group_by_name(list_photos(root / name).values()) for name in (phone, reference)]
+    unpaired: dict[str, str] = {}
+    phones, references = (
+        _one_of_each_name(own, other, root, unpaired) for own, other in (groups, groups[::-1])
+    )
     pairs = [
         Pair(composed(phones[key].stem), phones[key], references[key])
         for key in phones.keys() & references.keys()
@@ -136,7 +142,6 @@ def _by_stem(root: Path, phone: str, reference: str) -> Pairing:
             f"{root}: no photo of {phone}/ has the same name as one of {reference}/; pairs are "
             "matched by file name without its ending, unless data.pair_by says otherwise"
         )
-    unpaired = {}
     for folder, own, other, others in (
         (phone, phones, reference, references),
         (reference, references, phone, phones),
@@ -144,6 +149,34 @@ def _by_stem(root: Path, phone: str, reference: str) -> Pairing:
         for key in own.keys() - others.keys():
             unpaired[f"{folder}/{own[key].name}"] = f"{other} has no photo of that name"
     return pairs, unpaired
+
+
+def _one_of_each_name(
+    own: Mapping[str, list[Path]],
+    other: Mapping[str, list[Path]],
+    root: Path,
+    left_out: dict[str, str],
+) -> dict[str, Path]:
+    """A folder's photos, one of each name, which is noted of the others.
+
+    Of names that differ in case and the spelling of accents alone, the one that the other folder
+    spells alike is taken, else the first in the order of the alphabet.
+
+    Args:
+        own: the folder's photos, from `group_by_name`.
+        other: the other folder's.
+        root: the folder of both.
+        left_out: by file, why it is not used; added to.
+    """
+    chosen = {}
+    for key, paths in own.items():
+        spellings = {path.stem for path in other.get(key, [])}
+        chosen[key] = min(paths, key=lambda path: (path.stem not in spellings, path.name))
+        for path in paths:
+            if path != chosen[key]:
+                reason = f"left out for {chosen[key].name}, {SAME_BUT}"
+                left_out[str(path.relative_to(root))] = reason
+    return chosen
 
 
 @dataclass(frozen=True)
@@ -276,36 +309,46 @@ def _by_manifest(root: Path, by: str) -> list[Pair]:
     pairs: list[Pair] = []
     files = StoredFiles(root)
     listed: dict[Path | str, int] = {}
+    problems: list[str] = []
     for line, row in _read_manifest(manifest):
-        where = f"{manifest}, line {line}"
-        photos = [_listed_photo(files, row[column], where) for column in ("phone", "reference")]
-        stem = composed(row.get("stem") or photos[0].stem)
-        if stem in (".", "..") or "/" in stem or "\0" in stem or len(stem.encode()) > LONGEST_STEM:
-            raise UserError(
-                f"{where}: the stem {stem[:40]!a} cannot name a file; leave '/' out and use "
-                f"at most {LONGEST_STEM} bytes"
-            )
-        keys: list[Path | str] = [*(photo.resolve() for photo in photos), stem]
-        for key in keys:
-            if key in listed:
-                what = f"the stem '{key}'" if key == stem else key
-                raise UserError(f"{where}: {what} is already in line {listed[key]}")
-            listed[key] = line
-        phone, reference = photos
-        pairs.append(Pair(stem, phone, reference, composed(row.get("scene", ""))))
+        try:
+            pairs.append(_listed_pair(files, row, line, listed))
+        except UserError as error:
+            problems.append(f"line {line}: {error}")
+    if problems:
+        more = f"; {len(problems) - NAMED} more" if len(problems) > NAMED else ""
+        raise UserError(f"{manifest}, {'; '.join(problems[:NAMED])}{more}")
     if not pairs:
         raise UserError(f"{manifest}: names no pair; write one in each line below the header")
     return pairs
 
 
-def _listed_photo(files: StoredFiles, name: str, where: str) -> Path:
+def _listed_pair(
+    files: StoredFiles, row: Mapping[str, str], line: int, listed: dict[Path | str, int]
+) -> Pair:
+    """The pair of a line of a manifest, whose photos and stem are added to those `listed`."""
+    photos = [_listed_photo(files, row[column]) for column in ("phone", "reference")]
+    stem = composed(row.get("stem") or photos[0].stem)
+    if stem in (".", "..") or "/" in stem or "\0" in stem or len(stem.encode()) > LONGEST_STEM:
+        raise UserError(
+            f"the stem {stem[:40]!a} cannot name a file; leave '/' out and use at most "
+            f"{LONGEST_STEM} bytes"
+        )
+    keys: list[Path | str] = [*(photo.resolve() for photo in photos), stem]
+    for key in keys:
+        if key in listed:
+            what = f"the stem '{key}'" if key == stem else key
+            raise UserError(f"{what} is already in line {listed[key]}")
+        listed[key] = line
+    phone, reference = photos
+    return Pair(stem, phone, reference, composed(row.get("scene", "")))
+
+
+def _listed_photo(files: StoredFiles, name: str) -> Path:
     """The photo that a cell of a manifest names."""
-    try:
-        photo = files.find(name)
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
+    photo = files.find(name)
     if not photo.is_file():
-        raise UserError(f"{where}: no photo {photo}")
+        raise UserError(f"no photo {photo}")
     return photo
 
 

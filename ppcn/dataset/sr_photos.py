@@ -5,15 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ppcn.dataset.splits import TEST, assign_splits
 from ppcn.errors import UserError
 from ppcn.files.artifacts import sha256
 from ppcn.params import Split, SuperResolution
 from ppcn.photos.decode import Photo, list_photos, photo_size, read_photo
-from ppcn.photos.likeness import ALIKE, gradient_key, likeness
 from ppcn.photos.resize import SCALE, crop_to_multiple, shrink, tile
 
 Photos = dict[str, Path]
@@ -57,7 +53,7 @@ def hold_photos_out(
         valid: folder of held-out photos; if it is the same, some of its photos are held out.
         share: of these, or their stems (`sr.test` of params.yaml).
         seed: of the choice.
-        find_scenes: the scene of each photo by stem; asked if it is the same folder.
+        find_scenes: the scene of each photo by the name that it is given.
 
     Raises:
         UserError: none would be held out, or a file would be in both.
@@ -74,6 +70,7 @@ def hold_photos_out(
     else:
         held_out = _without_lr(list_photos(valid), left_out)
         _check_no_file_is_shared(to_train, held_out)
+        to_train = _of_other_scenes(to_train, held_out, find_scenes, left_out)
     if not held_out:
         raise UserError("sr.test holds no photo out; raise it or name another sr.hr_valid")
     return ChosenPhotos(to_train, held_out, left_out, scenes)
@@ -99,6 +96,25 @@ def _check_no_file_is_shared(train: Photos, valid: Photos) -> None:
     for path in train.values():
         if path.stat().st_size in sizes and (twin := held_out.get(sha256(path))):
             raise UserError(f"{path}: is the held-out photo {twin} too; remove one of them")
+
+
+def _of_other_scenes(
+    train: Photos,
+    held_out: Photos,
+    find_scenes: Callable[[Photos], Mapping[str, str]],
+    left_out: dict[str, str],
+) -> Photos:
+    """The photos to train on that show no scene of a held-out photo, such as a crop of it."""
+    both = {str(path): path for path in (*train.values(), *held_out.values())}
+    scenes = find_scenes(both)
+    shown = {scenes[str(path)]: path for path in held_out.values()}
+    kept = {}
+    for stem, path in train.items():
+        if twin := shown.get(scenes[str(path)]):
+            left_out[str(path)] = f"shows the same as the held-out photo {twin}"
+        else:
+            kept[stem] = path
+    return kept
 
 
 def check_sizes(chosen: ChosenPhotos, sr: SuperResolution) -> ChosenPhotos:
@@ -145,7 +161,7 @@ def _reason(path: Path, error: UserError) -> str:
 
 
 class SharpPhotos:
-    """Reads chosen photos, leaving out the damaged ones and those that are scored, too.
+    """Reads chosen photos, leaving out the damaged ones.
 
     Args:
         chosen: the photos.
@@ -159,18 +175,16 @@ class SharpPhotos:
 
     def __init__(self, chosen: ChosenPhotos, sr: SuperResolution) -> None:
         self._sr = sr
-        self._keys: dict[Path, NDArray[np.float32]] = {}
         self.left_out = dict(chosen.left_out)
         self.crops: dict[str, int] = {}
         self.held_out: list[str] = []
 
     def with_lr(self, photos: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, Photo, Photo]]:
-        """Read the held-out photos, before those to train on; yields stem, HR and LR photo."""
+        """Read the held-out photos; yields stem, HR and LR photo."""
         largest = 0
         for stem, path in photos:
             photo = self._read(path)
             if photo is not None:
-                self._keys[path] = gradient_key(photo)
                 self.held_out.append(stem)
                 largest = max(largest, min(photo.shape[:2]))
                 yield stem, photo, shrink(photo)
@@ -186,9 +200,6 @@ class SharpPhotos:
             photo = self._read(path)
             if photo is None:
                 continue
-            if twin := self._twin(photo):
-                self.left_out[str(path)] = f"shows the same as the held-out photo {twin}"
-                continue
             number = len(self.crops)
             self.crops[stem] = 0
             for crop in tile(photo, self._sr.crop):
@@ -196,10 +207,6 @@ class SharpPhotos:
                 yield number, crop, shrink(crop)
         if not self.crops:
             raise UserError(f"no training photo can be used; {_first(self.left_out)}")
-
-    def _twin(self, photo: Photo) -> Path | None:
-        key = gradient_key(photo)
-        return next((p for p, other in self._keys.items() if likeness(key, other) >= ALIKE), None)
 
     def _read(self, path: Path) -> Photo | None:
         """A photo shrunk by sr.reduce and cut to a multiple of the scale; None if damaged."""

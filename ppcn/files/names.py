@@ -6,6 +6,8 @@ from pathlib import Path
 
 from ppcn.errors import UserError
 
+SAME_BUT = "the same name but for upper and lower case or the spelling of accents"
+
 
 def same_name_key(name: str) -> str:
     """What names have in common that differ in case and in Unicode's composition alone.
@@ -20,21 +22,26 @@ def composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def group_by_name(photos: Iterable[Path]) -> dict[str, list[Path]]:
+    """Photos of one folder by the keys of their stems, in the order given."""
+    groups: dict[str, list[Path]] = {}
+    for path in photos:
+        groups.setdefault(same_name_key(path.stem), []).append(path)
+    return groups
+
+
 def by_same_name(photos: Iterable[Path]) -> dict[str, Path]:
     """Photos of one folder by the keys of their stems, in the order given.
 
     Raises:
-        UserError: the stems of two have one key.
+        UserError: the stems of some have one key.
     """
-    keyed: dict[str, Path] = {}
-    for path in photos:
-        other = keyed.setdefault(same_name_key(path.stem), path)
-        if other is not path:
-            raise UserError(
-                f"{path}: {other.name} is the same name but for upper and lower case or the "
-                "spelling of accents; rename one"
-            )
-    return keyed
+    groups = group_by_name(photos)
+    clashes = [paths for paths in groups.values() if len(paths) > 1]
+    if clashes:
+        listed = "; ".join(" and ".join(path.name for path in paths) for paths in clashes)
+        raise UserError(f"{clashes[0][0].parent}: {SAME_BUT} ({listed}); rename one of each")
+    return {key: path for key, (path,) in groups.items()}
 
 
 def matching_name(name: str, known: Collection[str]) -> str | None:

@@ -38,12 +38,12 @@ def train_sr(config: SRConfig, params: Params, watch: Watch) -> Row | None:
     enlarged = NETWORKS[config.name].input != "lr"
     objective = SRObjective(config.loss)
     inputs = {"train": config.train_set, "valid": config.valid_set}
-    recorded = provenance(params.seed, inputs)
     with open_crops(config.train_set) as crops, open_held_out(config.valid_set) as held_out:
         _check_scale(config.name, crops, held_out)
         source = CropSource(crops, config.training, enlarged)
         validation = validation_photos(held_out, enlarged)
         settings = {"loss": objective.weights, "scale": crops.scale}
+        recorded = provenance(params.seed, inputs)
         task = Task(objective, source, validation, settings, recorded)
         return train_to_files(config, task, params, watch)
 

@@ -72,5 +72,5 @@ def test_folders_to_score_pair_alike(tmp_path: Path) -> None:
     }
     (tmp_path / "p" / "img_1.png").touch()
     if len([*(tmp_path / "p").iterdir()]) == 3:
-        with pytest.raises(UserError, match="is the same name but for"):
+        with pytest.raises(UserError, match="the same name but for"):
             find_pairs(tmp_path / "p", tmp_path / "c")

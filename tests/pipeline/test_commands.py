@@ -382,7 +382,7 @@ def test_a_run_in_which_every_pair_fails_is_an_error(folder: Path) -> None:
         (["student", "--phone", "iphone"], "make it with 'ppcn-pipeline teacher --phone iphone'"),
         (["evaluate", "--phone", "iphone"], "make it with 'ppcn-pipeline teacher --phone iphone'"),
         (["sr"], "make it with 'ppcn-pipeline lr'"),
-        (["evaluate-sr"], "make it with 'ppcn-pipeline sr'"),
+        (["evaluate-sr"], "make it with 'ppcn-pipeline lr'"),
         (["lr"], "data/sample: no such folder"),
         (["report"], "make it with 'ppcn-pipeline evaluate --phone iphone'"),
         (["rig", "--params", "nowhere.yaml"], "nowhere.yaml: no such parameter file"),
@@ -466,6 +466,7 @@ def test_lr_leaves_out_by_name_what_cannot_be_used(folder: Path) -> None:
     one.save(folder / "train/a_HR.png")
     one.resize((225, 150)).save(folder / "train/a_LR.png")
     other.resize((1200, 800)).save(folder / "train/twin.jpg", quality=60)
+    other.crop((250, 150, 850, 550)).save(folder / "train/part.jpg", quality=70)
     one.resize((300, 200)).save(folder / "train/small.png")
     (folder / "train/broken.png").write_bytes((folder / "train/a_HR.png").read_bytes()[:90000])
     other.save(folder / "valid/b.png")
@@ -474,8 +475,9 @@ def test_lr_leaves_out_by_name_what_cannot_be_used(folder: Path) -> None:
     facts = json.loads((folder / "metrics/lr/photos.json").read_text())
     assert list(facts["crops_by_photo"]) == ["a_HR"]
     left = {Path(path).name: reason for path, reason in facts["left_out"].items()}
-    assert left.keys() == {"a_LR.png", "twin.jpg", "small.png", "broken.png"}
-    assert "held-out photo valid/b.png" in left["twin.jpg"]
+    assert left.keys() == {"a_LR.png", "twin.jpg", "part.jpg", "small.png", "broken.png"}
+    for copied in ("twin.jpg", "part.jpg"):
+        assert "held-out photo valid/b.png" in left[copied]
     other.resize((256, 256)).save(folder / "valid/b.png")
     before = (folder / "data/sr/train.h5").read_bytes()
     message = refusal(folder, "lr", "--hr-train", "train", "--hr-valid", "valid")
