@@ -22,6 +22,13 @@ from ppcn.weights import load_weights, scale_of
 from ppcn.weights.shipped import find_weights
 
 NAME = "ppcn_sr"
+Also = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Further weights to score beside these, such as of a network trained on bicubic LR; a "
+        "row each, named as the file. Can be repeated."
+    ),
+]
 # Of so many photos at most are there pictures; patches are held out by the thousand.
 MOST_PICTURES = 12
 
@@ -33,13 +40,7 @@ def evaluate_sr(
             help="Weights file to score, or the name of weights that come with this program."
         ),
     ] = "data/models/sr/ppcn_sr.safetensors",
-    also: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Further weights to score beside these, such as of a network trained on bicubic "
-            "LR; a row each, named as the file. Can be repeated."
-        ),
-    ] = None,
+    also: Also = None,
     valid_set: Annotated[
         Path, typer.Option("--valid", help="Set of held-out photos to score on.")
     ] = Path("data/sr/valid.h5"),

@@ -31,6 +31,13 @@ from ppcn.params import Params, SuperResolution
 
 Facts = dict[str, Any]
 TRAIN, VALID = "train.h5", "valid.h5"
+Pairs = Annotated[
+    Path | None,
+    typer.Option(
+        help="Patch set of real pairs, cut with patches.scale 2, 3 or 4, to train on and to hold "
+        "out photos of: the same as naming it twice, for --hr-train and --hr-valid."
+    ),
+]
 
 
 def lr(
@@ -49,13 +56,7 @@ def lr(
             "photos is held out, sr.test."
         ),
     ] = None,
-    pairs: Annotated[
-        Path | None,
-        typer.Option(
-            help="Patch set of real pairs, cut with patches.scale 2, 3 or 4, to train on and to "
-            "hold out photos of: the same as naming it twice, for --hr-train and --hr-valid."
-        ),
-    ] = None,
+    pairs: Pairs = None,
     out: Annotated[
         Path, typer.Option(help="Folder to write the files train.h5 and valid.h5 to.")
     ] = Path("data/sr"),
