@@ -1,8 +1,6 @@
 """Photo pairs of two cameras: which photos belong together."""
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +13,7 @@ from numpy.typing import NDArray
 
 from ppcn.errors import UserError, nearest
 from ppcn.files.artifacts import sha256
+from ppcn.files.csv_table import read_table
 from ppcn.files.names import StoredFiles, by_same_name, composed
 from ppcn.photos.decode import capture_time, list_photos, photo_size
 
@@ -276,7 +275,7 @@ def _by_manifest(root: Path, by: str) -> list[Pair]:
     pairs: list[Pair] = []
     files = StoredFiles(root)
     listed: dict[Path | str, int] = {}
-    for line, row in _read_manifest(manifest):
+    for line, row in read_table(manifest, _header_problem):
         where = f"{manifest}, line {line}"
         photos = [_listed_photo(files, row[column], where) for column in ("phone", "reference")]
         stem = composed(row.get("stem") or photos[0].stem)
@@ -309,34 +308,11 @@ def _listed_photo(files: StoredFiles, name: str, where: str) -> Path:
     return photo
 
 
-def _read_manifest(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a manifest by column, each with its line number; empty lines do not count."""
-    reader = csv.reader(io.StringIO(_read_text(manifest), newline=""), strict=True)
-    try:
-        lines = (cells for cells in reader if any(map(str.strip, cells)))
-        header = [cell.strip() for cell in next(lines, [])]
-        if sorted({*header} | {"stem", "scene"}) != COLUMNS or len({*header}) != len(header):
-            line = max(1, reader.line_num)
-            raise UserError(
-                f"{manifest}, line {line}: the header must be phone,reference and, if you like, "
-                f"stem and scene, not '{','.join(header)}'"
-            )
-        for cells in lines:
-            if len(cells) != len(header):
-                counts = f"{len(cells)} cells below {len(header)} columns"
-                raise UserError(f"{manifest}, line {reader.line_num}: {counts}")
-            row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-            yield reader.line_num, row
-    except csv.Error as error:
-        raise UserError(f"{manifest}, line {reader.line_num}: no CSV ({error})") from None
-
-
-def _read_text(manifest: Path) -> str:
-    try:
-        data = manifest.read_bytes()
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise UserError(f"{manifest}, line {line}: not UTF-8; save it as such") from None
-    except OSError as error:
-        raise UserError(f"{manifest}: cannot be read ({error.strerror})") from None
+def _header_problem(header: list[str]) -> str | None:
+    """What is wrong with the header of a manifest."""
+    if sorted({*header} | {"stem", "scene"}) == COLUMNS and len({*header}) == len(header):
+        return None
+    return (
+        f"the header must be phone,reference and, if you like, stem and scene, "
+        f"not '{','.join(header)}'"
+    )
