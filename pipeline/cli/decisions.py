@@ -19,6 +19,11 @@ DecisionsFile = Annotated[
 ]
 
 
+def usual_decisions(params: Params, phone: str) -> Path:
+    """The file of decisions that commands read and write for a phone."""
+    return Path(params.data.decisions) / f"{phone}.csv"
+
+
 def load_decisions(params: Params, phone: str, path: Path | None) -> Decisions:
     """The decisions of a phone, from the file that was named or from the usual one.
 
@@ -27,7 +32,7 @@ def load_decisions(params: Params, phone: str, path: Path | None) -> Decisions:
     """
     if path and not path.exists():
         typer.echo(f"{path}: no such file, so nothing was decided about any pair")
-    return read_decisions(path or Path(params.data.decisions) / f"{phone}.csv")
+    return read_decisions(path or usual_decisions(params, phone))
 
 
 def echo_unknown(decisions: Decisions, stems: Collection[str]) -> None:

@@ -105,11 +105,7 @@ def align(
         summary = merger.summary(unpaired)
         write_csv(metrics.with_suffix(".csv"), merger.rows)
         write_json(metrics, summary)
-    _echo_decisions(summary, decided)
-    typer.echo(f"aligned {summary['aligned']} of {summary['pairs']} pairs")
-    if summary["scenes"] < summary["aligned"]:
-        table = metrics.with_suffix(".csv")
-        typer.echo(f"they show {summary['scenes']} scenes, which go to one split each; see {table}")
+    _echo_result(summary, decided, metrics.with_suffix(".csv"))
     return summary
 
 
@@ -122,14 +118,16 @@ def _tasks(
     return [AlignTask(pair, root, params, scratch, matched.get(pair.stem)) for pair in pairs]
 
 
-def _echo_decisions(summary: Mapping[str, Any], decided: Decisions) -> None:
-    """What the decisions did, in one line."""
+def _echo_result(summary: Mapping[str, Any], decided: Decisions, table: Path) -> None:
     if counts := summary.get("decisions"):
         typer.echo(
             f"{decided.path}: {counts['rejected']} pairs rejected by hand, {counts['accepted']} "
             f"accepted that would have been rejected, {counts['from_points']} aligned from points; "
             f"{counts['without_effect']} decisions changed nothing"
         )
+    typer.echo(f"aligned {summary['aligned']} of {summary['pairs']} pairs")
+    if summary["scenes"] < summary["aligned"]:
+        typer.echo(f"they show {summary['scenes']} scenes, which go to one split each; see {table}")
 
 
 def _align_all(

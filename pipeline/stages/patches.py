@@ -105,17 +105,19 @@ def patches(
             summary = merger.finish() | count_splits(splits, scenes)
         write_csv(metrics.with_suffix(".csv"), merger.rows)
         write_json(metrics, summary)
-    _echo_result(merger, summary)
-    if TEST not in splits.values():
-        typer.echo("patches.split.test holds no photo out, so evaluate will have none to score")
+    _echo_result(merger, summary, splits)
     return summary
 
 
-def _echo_result(merger: PatchMerger, summary: Mapping[str, Any]) -> None:
+def _echo_result(
+    merger: PatchMerger, summary: Mapping[str, Any], splits: Mapping[str, int]
+) -> None:
     if merger.cached:
         typer.echo(f"{merger.cached} pairs had been done by an earlier run")
     counts = f"kept {summary['kept']} of {summary['windows']} windows"
     typer.echo(f"{counts}; rejected: {summary['refused']}")
+    if TEST not in splits.values():
+        typer.echo("patches.split.test holds no photo out, so evaluate will have none to score")
 
 
 def _accepted_pairs(
