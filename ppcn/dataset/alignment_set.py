@@ -119,6 +119,15 @@ class AlignmentSet(AlignedPairs):
         except (KeyError, AttributeError):
             raise self._foreign() from None
 
+    def scores(self, stem: str) -> tuple[bool, float, float]:
+        """Whether a pair may be used, its agreement and its residual, px; little is read."""
+        try:
+            attributes = self._file[stem].attrs
+            is_accepted = attributes["status"] == OK
+            return is_accepted, float(attributes["agreement"]), float(attributes["residual_px"])
+        except (KeyError, AttributeError):
+            raise self._foreign() from None
+
     def outline(self, stem: str) -> Alignment:
         """Numbers and crop of one pair; homography and displacement are not read."""
         try:

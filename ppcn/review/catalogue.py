@@ -4,35 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ppcn.dataset.alignment_set import AlignmentSet, open_alignments
+from ppcn.dataset.alignment_set import open_alignments
 from ppcn.dataset.pairs import Pair
 from ppcn.registration.alignment import Alignment
-from ppcn.registration.pair_gates import Rejection
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One pair.
+    """One pair, as far as a list of thousands needs it.
 
     Attributes:
-        pair: its stem and photos.
-        outline: its numbers and crop; neither homography nor displacement.
-        digests: SHA-256 of the photos that were aligned; empty where they could not be read.
+        stem: what it is called.
+        is_accepted: whether its alignment was.
+        agreement: share of the textured area in which the two photos correlate.
+        residual_px: median distance of the inliers from the mapping, phone px.
     """
 
-    pair: Pair
-    outline: Alignment
-    digests: tuple[str, ...]
-
-    @property
-    def stem(self) -> str:
-        """What the pair is called."""
-        return self.pair.stem
-
-    @property
-    def rejection(self) -> Rejection | None:
-        """Why it must not be used, as its alignment has it."""
-        return self.outline.rejection
+    stem: str
+    is_accepted: bool
+    agreement: float
+    residual_px: float
 
 
 @dataclass(frozen=True)
@@ -41,16 +32,33 @@ class Catalogue:
 
     Attributes:
         path: the alignment file.
+        root: folder of photo folders.
         reference: folder name of the better camera.
         entries: the pairs.
     """
 
     path: Path
+    root: Path
     reference: str
     entries: Sequence[Entry]
 
+    def pair(self, index: int) -> Pair:
+        """The photos of the pair in a place of `entries`."""
+        with open_alignments(self.path) as alignments:
+            return alignments.pair(self.entries[index].stem, self.root)
+
+    def digests(self, index: int) -> tuple[str, ...]:
+        """SHA-256 of the photos that were aligned; empty where they could not be read."""
+        with open_alignments(self.path) as alignments:
+            return tuple(alignments.digests(self.entries[index].stem))
+
+    def outline(self, index: int) -> Alignment:
+        """The numbers and the crop of a pair."""
+        with open_alignments(self.path) as alignments:
+            return alignments.outline(self.entries[index].stem)
+
     def alignment(self, index: int) -> Alignment:
-        """The whole geometry of the pair in a place of `entries`."""
+        """The whole geometry of a pair."""
         with open_alignments(self.path) as alignments:
             return alignments[self.entries[index].stem]
 
@@ -66,8 +74,8 @@ def read_catalogue(path: Path, root: Path) -> Catalogue:
         FileError: the file is missing, unfinished or of another kind.
     """
     with open_alignments(path) as alignments:
-        entries = [_entry(alignments, stem, root) for stem in alignments.stems]
-        return Catalogue(path, alignments.reference, sorted(entries, key=doubt))
+        entries = [Entry(stem, *alignments.scores(stem)) for stem in alignments.stems]
+        return Catalogue(path, root, alignments.reference, sorted(entries, key=doubt))
 
 
 def doubt(entry: Entry) -> tuple[bool, float, float, str]:
@@ -76,11 +84,4 @@ def doubt(entry: Entry) -> tuple[bool, float, float, str]:
     Rejected pairs come first; then those whose photos agree least; where they agree alike, to a
     per cent, those with the largest residual.
     """
-    outline = entry.outline
-    agreement = round(outline.agreement, 2)
-    return outline.is_accepted, agreement, -outline.residual_px, entry.stem
-
-
-def _entry(alignments: AlignmentSet, stem: str, root: Path) -> Entry:
-    digests = tuple(alignments.digests(stem))
-    return Entry(alignments.pair(stem, root), alignments.outline(stem), digests)
+    return entry.is_accepted, round(entry.agreement, 2), -entry.residual_px, entry.stem

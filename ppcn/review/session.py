@@ -81,10 +81,10 @@ class Session:
         decided = self.read().matched(self._stems)
         rows = []
         for index, entry in enumerate(self.catalogue.entries):
-            outline, decision = entry.outline, decided.get(entry.stem)
-            numbers = (round(outline.agreement, 3), round(outline.residual_px, 2))
+            decision = decided.get(entry.stem)
+            numbers = (round(entry.agreement, 3), round(entry.residual_px, 2))
             verdict = decision.verdict.value if decision else ""
-            rows.append([index, entry.stem, outline.is_accepted, *numbers, verdict])
+            rows.append([index, entry.stem, entry.is_accepted, *numbers, verdict])
         return {
             "run": self._run,
             "phone": self.phone,
@@ -108,8 +108,8 @@ class Session:
         entry = self.catalogue.entries[index]
         decision = self.read().matched(self._stems).get(entry.stem)
         return {
-            **_numbers(entry.outline),
-            "files": [path.name for path in entry.pair.photos],
+            **_numbers(self.catalogue.outline(index)),
+            "files": [path.name for path in self.catalogue.pair(index).photos],
             "verdict": decision.verdict.value if decision else "",
             "points": decision.points if decision else [],
         }
@@ -120,12 +120,10 @@ class Session:
         Raises:
             UserError: one cannot be read.
         """
-        entry = self.catalogue.entries[index]
-        if not all(entry.digests):
+        photos, digests = self.catalogue.pair(index).photos, self.catalogue.digests(index)
+        if not all(digests):
             return True
-        return self._unchanged.get(
-            index, lambda: tuple(map(photo_digest, entry.pair.photos)) == entry.digests
-        )
+        return self._unchanged.get(index, lambda: tuple(map(photo_digest, photos)) == digests)
 
     def picture(self, shown: Shown, layer: str) -> bytes:
         """One of the pictures of a pair, a JPEG file.
@@ -152,7 +150,7 @@ class Session:
         Raises:
             UserError: it cannot be read.
         """
-        path = self.catalogue.entries[index].pair.photos[CAMERAS.index(camera)]
+        path = self.catalogue.pair(index).photos[CAMERAS.index(camera)]
         with self._decoders:
             return whole_photo(path) if is_whole else reduced_photo(path)
 
@@ -163,7 +161,7 @@ class Session:
             CancelledError: another pair was asked for meanwhile.
             UserError: the pair is not aligned, or a photo cannot be read.
         """
-        alignment, pair = self._alignment(shown), self.catalogue.entries[shown.index].pair
+        alignment, pair = self._alignment(shown), self.catalogue.pair(shown.index)
         if alignment.rejection:
             raise UserError("a rejected pair has no windows")
         windows = self._windows.get(
@@ -198,7 +196,7 @@ class Session:
         Raises:
             UserError: a photo cannot be read.
         """
-        pair = self.catalogue.entries[index].pair
+        pair = self.catalogue.pair(index)
         alignment = self.worker.align_again(pair, decision, self.params.align)
         with self._saving:
             self._last_trial += 1
@@ -214,7 +212,7 @@ class Session:
 
     def _view(self, shown: Shown) -> View:
         with self._decoders:
-            return view_pair(self.catalogue.entries[shown.index].pair, self._alignment(shown))
+            return view_pair(self.catalogue.pair(shown.index), self._alignment(shown))
 
     def _alignment(self, shown: Shown) -> Alignment:
         if not shown.trial:
