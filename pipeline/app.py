@@ -50,6 +50,7 @@ COMMANDS = {
     ),
     "benchmark": Command(STAGES, "Time networks on the CPU beside SRCNN, as PIRM 2018 did."),
     "tables": Command(STAGES, "Score every row of a table of the papers."),
+    "review": Command(TOOLS, "Accept, reject or align pairs by hand, on a page in the browser."),
     "enhance": Command(TOOLS, "Enhance photos of any size."),
     "upscale": Command(TOOLS, "Enlarge photos to four times their height and width."),
     "export": Command(TOOLS, "Write a network as a model file of another runtime."),

@@ -17,6 +17,7 @@ MODULES = sorted([*ROOT.glob("ppcn/**/*.py"), *ROOT.glob("pipeline/**/*.py")])
 # From the top floor down; a room imports from its own floor and from those below it.
 FLOORS = (
     "pipeline",
+    "ppcn.review",
     "ppcn.jobs",
     "ppcn.report",
     "ppcn.export",

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.cli.decisions import DecisionsFile, echo_unknown, load_decisions
 from pipeline.cli.json_output import with_json
 from pipeline.cli.options import (
     ParamsFile,
@@ -20,12 +21,14 @@ from pipeline.cli.options import (
 from pipeline.cli.processes import Cluster, Workers, process_count
 from pipeline.cli.progress import showing
 from ppcn.dataset.alignment_set import create_alignments
-from ppcn.dataset.pairs import find_pairs, memory_of
+from ppcn.dataset.decisions import Decisions
+from ppcn.dataset.pairs import Pair, find_pairs, memory_of
 from ppcn.errors import UserError
 from ppcn.files.artifacts import write_csv, write_json
 from ppcn.jobs.align_pair import AlignmentMerger, AlignTask, align_files
 from ppcn.jobs.cache import scratch_for
 from ppcn.jobs.pool import run_in_order
+from ppcn.params import Align
 
 Out = Annotated[
     Path | None, typer.Option(help="Alignment file to write; by default data/aligned/PHONE.h5.")
@@ -62,6 +65,7 @@ def align(
     out: Out = None,
     metrics: Metrics = None,
     pair_by: PairBy = None,
+    decisions: DecisionsFile = None,
     explain: Explain = None,
     workers: Workers = None,
     cluster: Cluster = None,
@@ -79,6 +83,7 @@ def align(
     metrics = metrics or Path(f"metrics/align/{phone}.json")
     if cluster:
         root, out = root.absolute(), out.absolute()
+    decided = load_decisions(params, phone, decisions)
     by, tolerance = pair_by or params.data.pair_by, params.data.pair_tolerance
     pairs, unpaired = find_pairs(root, phone, reference, by, tolerance, params.data.clock_offset)
     if explain:
@@ -89,9 +94,9 @@ def align(
     check_outputs(out, metrics)
     attributes = {"phone": phone, "reference": reference, "params": params.align.model_dump()}
     with scratch_for(out) as scratch:
-        tasks = [AlignTask(pair, root, params.align, scratch) for pair in pairs]
+        tasks = _tasks(pairs, root, params.align, scratch, decided)
         with create_alignments(out, root, attributes) as writer:
-            merger = AlignmentMerger(writer)
+            merger = AlignmentMerger(writer, params.align)
             _align_all(tasks, merger, f"align {phone}", workers, cluster)
             _echo_what_is_not_used(merger, unpaired)
             if len(merger.rejections) == len(pairs):
@@ -100,11 +105,29 @@ def align(
         summary = merger.summary(unpaired)
         write_csv(metrics.with_suffix(".csv"), merger.rows)
         write_json(metrics, summary)
+    _echo_result(summary, decided, metrics.with_suffix(".csv"))
+    return summary
+
+
+def _tasks(
+    pairs: list[Pair], root: Path, params: Align, scratch: Path, decided: Decisions
+) -> list[AlignTask]:
+    stems = [pair.stem for pair in pairs]
+    echo_unknown(decided, stems)
+    matched = decided.matched(stems)
+    return [AlignTask(pair, root, params, scratch, matched.get(pair.stem)) for pair in pairs]
+
+
+def _echo_result(summary: Mapping[str, Any], decided: Decisions, table: Path) -> None:
+    if counts := summary.get("decisions"):
+        typer.echo(
+            f"{decided.path}: {counts['rejected']} pairs rejected by hand, {counts['accepted']} "
+            f"accepted that would have been rejected, {counts['from_points']} aligned from points; "
+            f"{counts['without_effect']} decisions changed nothing"
+        )
     typer.echo(f"aligned {summary['aligned']} of {summary['pairs']} pairs")
     if summary["scenes"] < summary["aligned"]:
-        table = metrics.with_suffix(".csv")
         typer.echo(f"they show {summary['scenes']} scenes, which go to one split each; see {table}")
-    return summary
 
 
 def _align_all(
@@ -120,7 +143,7 @@ def _align_all(
         closing(run_in_order(align_files, tasks, processes, cluster)) as results,
     ):
         for done, (task, result) in enumerate(zip(tasks, results, strict=True), start=1):
-            merger.add(task.pair, result)
+            merger.add(task.pair, result, task.decision)
             report(done, len(tasks), {})
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.cli.decisions import DecisionsFile, echo_unknown, load_decisions
 from pipeline.cli.json_output import with_json
 from pipeline.cli.options import (
     ParamsFile,
@@ -19,6 +20,7 @@ from pipeline.cli.options import (
 from pipeline.cli.processes import Cluster, Workers, process_count
 from pipeline.cli.progress import showing
 from ppcn.dataset.aligned_pairs import open_aligned_pairs
+from ppcn.dataset.decisions import Decisions, Verdict
 from ppcn.dataset.pairs import Pair, memory_of
 from ppcn.dataset.patch_set import camera_models
 from ppcn.dataset.splits import TEST, assign_splits, count_splits
@@ -63,6 +65,7 @@ def patches(
     aligned: Aligned = None,
     out: Out = None,
     metrics: Metrics = None,
+    decisions: DecisionsFile = None,
     quicklook: QuickLook = None,
     workers: Workers = None,
     cluster: Cluster = None,
@@ -83,7 +86,8 @@ def patches(
     check_outputs(out, metrics)
     if cluster:
         root, aligned, out = root.absolute(), aligned.absolute(), out.absolute()
-    reference, pairs, scenes = _accepted_pairs(aligned, root, reference)
+    decided = load_decisions(params, phone, decisions)
+    reference, pairs, scenes = _accepted_pairs(aligned, root, reference, decided)
     stems = [pair.stem for pair in pairs]
     splits = assign_splits(stems, params.patches.split, params.seed, scenes=scenes)
     values = {"seed": params.seed, **params.patches.model_dump()}
@@ -101,33 +105,51 @@ def patches(
             summary = merger.finish() | count_splits(splits, scenes)
         write_csv(metrics.with_suffix(".csv"), merger.rows)
         write_json(metrics, summary)
-    _echo_result(merger, summary)
-    if TEST not in splits.values():
-        typer.echo("patches.split.test holds no photo out, so evaluate will have none to score")
+    _echo_result(merger, summary, splits)
     return summary
 
 
-def _echo_result(merger: PatchMerger, summary: Mapping[str, Any]) -> None:
+def _echo_result(
+    merger: PatchMerger, summary: Mapping[str, Any], splits: Mapping[str, int]
+) -> None:
     if merger.cached:
         typer.echo(f"{merger.cached} pairs had been done by an earlier run")
     counts = f"kept {summary['kept']} of {summary['windows']} windows"
     typer.echo(f"{counts}; rejected: {summary['refused']}")
+    if TEST not in splits.values():
+        typer.echo("patches.split.test holds no photo out, so evaluate will have none to score")
 
 
 def _accepted_pairs(
-    aligned: Path, root: Path, reference: str | None
+    aligned: Path, root: Path, reference: str | None, decided: Decisions
 ) -> tuple[str, list[Pair], dict[str, str]]:
     """The better camera's folder name, the aligned pairs, and the scene of each by stem.
 
+    Pairs that a person has rejected since they were aligned are left out, by name.
+
     Raises:
-        UserError: the better camera is not the one that was named.
+        UserError: the better camera is not the one that was named, or no pair is left.
     """
     with open_aligned_pairs(aligned) as alignments:
         stored = alignments.reference
         if reference not in (None, stored):
             raise UserError(f"{aligned}: its reference is {stored}, not {reference}")
-        pairs = [alignments.pair(stem, root) for stem in alignments.aligned]
-        return stored, pairs, alignments.scenes()
+        scenes = alignments.scenes()
+        left_out = _rejected(decided, alignments.stems) & scenes.keys()
+        for stem in sorted(left_out):
+            typer.echo(f"left out {stem}: rejected by hand")
+        if scenes and left_out == scenes.keys():
+            raise UserError(f"{decided.path}: rejects every aligned pair; accept some")
+        kept = [stem for stem in alignments.aligned if stem not in left_out]
+        pairs = [alignments.pair(stem, root) for stem in kept]
+        return stored, pairs, {stem: scenes[stem] for stem in kept}
+
+
+def _rejected(decided: Decisions, stems: list[str]) -> set[str]:
+    """The pairs that a person rejected, by stem."""
+    echo_unknown(decided, stems)
+    matched = decided.matched(stems).items()
+    return {stem for stem, decision in matched if decision.verdict is Verdict.REJECT}
 
 
 def _cut_all(

@@ -37,6 +37,11 @@ class AlignedPairs:
         return str(self._file.attrs["reference"])
 
     @cached_property
+    def stems(self) -> list[str]:
+        """Stems of all pairs, of those that must not be used, too."""
+        return list(self._file)
+
+    @cached_property
     def aligned(self) -> list[str]:
         """Stems of the pairs that may be used."""
         try:

@@ -10,6 +10,7 @@ single pair that was not rejected has what the phone's photo is recognised by.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -110,13 +111,30 @@ class AlignmentSet(AlignedPairs):
 
     def __getitem__(self, stem: str) -> Alignment:
         """The alignment of one pair."""
+        outline = self.outline(stem)
+        try:
+            group = self._file[stem]
+            displacement = group["displacement"][()].astype(np.float32)
+            return replace(outline, homography=group["homography"][()], displacement=displacement)
+        except (KeyError, AttributeError):
+            raise self._foreign() from None
+
+    def scores(self, stem: str) -> tuple[bool, float, float]:
+        """Whether a pair may be used, its agreement and its residual, px; little is read."""
+        try:
+            attributes = self._file[stem].attrs
+            is_accepted = attributes["status"] == OK
+            return is_accepted, float(attributes["agreement"]), float(attributes["residual_px"])
+        except (KeyError, AttributeError):
+            raise self._foreign() from None
+
+    def outline(self, stem: str) -> Alignment:
+        """Numbers and crop of one pair; homography and displacement are not read."""
         try:
             group = self._file[stem]
             values = {name: group.attrs[name].item() for name in NUMBERS}
             values["phone_size"] = tuple(group.attrs["phone_size"].tolist())
             values["reference_size"] = tuple(group.attrs["dslr_size"].tolist())
-            values["homography"] = group["homography"][()]
-            values["displacement"] = group["displacement"][()].astype(np.float32)
             values["crop"] = tuple(group["crop"][()].tolist())
             return Alignment(rejection=_rejection(group), **values)
         except (KeyError, AttributeError):

@@ -1,8 +1,6 @@
 """Photo pairs of two cameras: which photos belong together."""
 
-import csv
-import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 
 from ppcn.errors import UserError, nearest
 from ppcn.files.artifacts import sha256
+from ppcn.files.csv_table import read_table
 from ppcn.files.names import SAME_BUT, StoredFiles, composed, group_by_name
 from ppcn.photos.decode import capture_time, list_photos, photo_size
 
@@ -310,7 +309,7 @@ def _by_manifest(root: Path, by: str) -> list[Pair]:
     files = StoredFiles(root)
     listed: dict[Path | str, int] = {}
     problems: list[str] = []
-    for line, row in _read_manifest(manifest):
+    for line, row in read_table(manifest, _header_problem):
         try:
             pairs.append(_listed_pair(files, row, line, listed))
         except UserError as error:
@@ -352,34 +351,11 @@ def _listed_photo(files: StoredFiles, name: str) -> Path:
     return photo
 
 
-def _read_manifest(manifest: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows of a manifest by column, each with its line number; empty lines do not count."""
-    reader = csv.reader(io.StringIO(_read_text(manifest), newline=""), strict=True)
-    try:
-        lines = (cells for cells in reader if any(map(str.strip, cells)))
-        header = [cell.strip() for cell in next(lines, [])]
-        if sorted({*header} | {"stem", "scene"}) != COLUMNS or len({*header}) != len(header):
-            line = max(1, reader.line_num)
-            raise UserError(
-                f"{manifest}, line {line}: the header must be phone,reference and, if you like, "
-                f"stem and scene, not '{','.join(header)}'"
-            )
-        for cells in lines:
-            if len(cells) != len(header):
-                counts = f"{len(cells)} cells below {len(header)} columns"
-                raise UserError(f"{manifest}, line {reader.line_num}: {counts}")
-            row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
-            yield reader.line_num, row
-    except csv.Error as error:
-        raise UserError(f"{manifest}, line {reader.line_num}: no CSV ({error})") from None
-
-
-def _read_text(manifest: Path) -> str:
-    try:
-        data = manifest.read_bytes()
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        raise UserError(f"{manifest}, line {line}: not UTF-8; save it as such") from None
-    except OSError as error:
-        raise UserError(f"{manifest}: cannot be read ({error.strerror})") from None
+def _header_problem(header: list[str]) -> str | None:
+    """What is wrong with the header of a manifest."""
+    if sorted({*header} | {"stem", "scene"}) == COLUMNS and len({*header}) == len(header):
+        return None
+    return (
+        f"the header must be phone,reference and, if you like, stem and scene, "
+        f"not '{','.join(header)}'"
+    )

@@ -1,5 +1,6 @@
 """Aligning the photo pairs of a phone: what a worker does, and how its results become one file."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,15 +9,22 @@ import cv2
 import numpy as np
 
 from ppcn.dataset.alignment_set import AlignmentWriter, create_alignments, open_alignments
+from ppcn.dataset.decisions import Decision, Verdict
 from ppcn.dataset.pairs import Pair, photo_digest
 from ppcn.dataset.scenes import find_scenes
 from ppcn.dataset.summary import alignment_row, summarise_alignments
 from ppcn.errors import UserError
 from ppcn.jobs.cache import get_or_compute
 from ppcn.params import Align
-from ppcn.photos.decode import capture_time, read_photo
+from ppcn.photos.decode import Photo, capture_time, read_photo
 from ppcn.registration.alignment import Alignment
-from ppcn.registration.pair_gates import Rejection, RejectionReason
+from ppcn.registration.hand_points import align_from_points
+from ppcn.registration.pair_gates import (
+    Rejection,
+    RejectionReason,
+    check_agreement,
+    check_overlap,
+)
 from ppcn.registration.register import align_pair
 from ppcn.registration.same_scene import Appearance, describe_photo
 
@@ -30,6 +38,10 @@ UNFORESEEN = (
     np.linalg.LinAlgError,
 )
 
+REJECTED_BY_HAND = Rejection(RejectionReason.BY_HAND, "rejected by hand")
+# What a decision may have done to a pair, as metrics name it.
+EFFECTS = ("rejected", "accepted", "from_points", "without_effect")
+
 
 @dataclass(frozen=True)
 class AlignTask:
@@ -40,12 +52,14 @@ class AlignTask:
         root: folder of photo folders.
         params: the `align` group of params.yaml.
         scratch: folder of the shards.
+        decision: what a person decided about the pair, if anything.
     """
 
     pair: Pair
     root: Path
     params: Align
     scratch: Path
+    decision: Decision | None = None
 
     @property
     def name(self) -> str:
@@ -79,26 +93,60 @@ def align_files(task: AlignTask) -> Aligned:
 
         def write(path: Path) -> None:
             phone, reference = map(read_photo, pair.photos)
-            alignment = align_pair(phone, reference, task.params)
+            alignment = align_as_decided(phone, reference, task.params, task.decision)
             with create_alignments(path, task.root, {}) as writer:
                 writer.add(pair, alignment, digests)
                 if not alignment.rejection:
                     appearance = describe_photo(phone, capture_time(pair.phone))
                     writer.add_appearance(pair.stem, appearance)
 
-        settings = (pair.stem, task.params)
+        settings = (pair.stem, task.params, task.decision)
         shard, was_cached = get_or_compute(task.scratch, digests, settings, write)
     except UserError as error:
         sentence = str(error).replace(f"{task.root}/", "")
-        return Aligned(None, Rejection(RejectionReason.UNREADABLE_PHOTO, sentence))
+        return Aligned(None, _unless_by_hand(task, RejectionReason.UNREADABLE_PHOTO, sentence))
     except UNFORESEEN as error:
         sentence = f"cannot be aligned ({type(error).__name__}: {error})"
-        return Aligned(None, Rejection(RejectionReason.COMPUTATION_FAILED, sentence))
+        return Aligned(None, _unless_by_hand(task, RejectionReason.COMPUTATION_FAILED, sentence))
     return Aligned(shard, was_cached=was_cached)
+
+
+def _unless_by_hand(task: AlignTask, reason: RejectionReason, sentence: str) -> Rejection:
+    """A rejection for a reason, or by hand where a person decided so."""
+    by_hand = task.decision and task.decision.verdict is Verdict.REJECT
+    return REJECTED_BY_HAND if by_hand else Rejection(reason, sentence)
+
+
+def align_as_decided(
+    phone: Photo, reference: Photo, params: Align, decision: Decision | None
+) -> Alignment:
+    """Align one pair as a person decided.
+
+    Args:
+        phone: (H, W, 3) uint8 RGB.
+        reference: (H', W', 3) uint8 RGB.
+        params: the `align` group of params.yaml.
+        decision: None if nothing was decided about the pair.
+
+    Returns:
+        An alignment. One that was rejected by hand has the numbers and the homography that it
+        would have had.
+    """
+    if decision is None:
+        return align_pair(phone, reference, params)
+    if decision.verdict is Verdict.POINTS:
+        return align_from_points(phone, reference, decision.array, params)[0]
+    accepts = decision.verdict is Verdict.ACCEPT
+    alignment = align_pair(phone, reference, params, is_accepted=accepts)
+    return alignment if accepts else alignment.reject(REJECTED_BY_HAND)
 
 
 class AlignmentMerger:
     """Puts what became of the pairs, one after another, into one alignment file.
+
+    Args:
+        writer: of the file.
+        params: the `align` group of params.yaml.
 
     Attributes:
         rows: of the table of pairs.
@@ -106,16 +154,23 @@ class AlignmentMerger:
         cached: number of pairs that an earlier run had done.
     """
 
-    def __init__(self, writer: AlignmentWriter) -> None:
-        self._writer = writer
+    def __init__(self, writer: AlignmentWriter, params: Align) -> None:
+        self._writer, self._params = writer, params
         self.rows: list[dict[str, Any]] = []
         self.rejections: dict[str, Rejection] = {}
         self.cached = 0
         self._appearances: dict[str, Appearance] = {}
         self._named: dict[str, str] = {}
+        self._effects: Counter[str] = Counter()
 
-    def add(self, pair: Pair, result: Aligned) -> None:
-        """Store what became of a pair."""
+    def add(self, pair: Pair, result: Aligned, decision: Decision | None = None) -> None:
+        """Store what became of a pair.
+
+        Args:
+            pair: the photos.
+            result: of `align_files`.
+            decision: what a person decided about it, if anything.
+        """
         if result.shard is None:
             alignment, digests = Alignment((0, 0), (0, 0), rejection=result.rejection), ["", ""]
         else:
@@ -127,6 +182,8 @@ class AlignmentMerger:
         self._writer.add(pair, alignment, digests)
         self.rows.append(alignment_row(pair.stem, alignment))
         self.cached += result.was_cached
+        if decision:
+            self._effects[self._effect(decision, alignment)] += 1
         if alignment.rejection:
             self.rejections[pair.stem] = alignment.rejection
 
@@ -144,4 +201,22 @@ class AlignmentMerger:
         Args:
             unpaired: why photos have no partner, by file.
         """
-        return summarise_alignments(self.rows, self.rejections, unpaired)
+        summary = summarise_alignments(self.rows, self.rejections, unpaired)
+        if self._effects:
+            summary["decisions"] = {name: self._effects[name] for name in EFFECTS}
+        return summary
+
+    def _effect(self, decision: Decision, alignment: Alignment) -> str:
+        """What a decision did to a pair, one of `EFFECTS`."""
+        if decision.verdict is Verdict.REJECT:
+            return "rejected"
+        if alignment.rejection:
+            return "without_effect"
+        if decision.verdict is Verdict.POINTS:
+            return "from_points"
+        return "accepted" if self._fails_a_gate(alignment) else "without_effect"
+
+    def _fails_a_gate(self, alignment: Alignment) -> bool:
+        """Whether a finished alignment would be rejected but for a person's decision."""
+        overlap = check_overlap(alignment.overlap(), self._params)
+        return bool(overlap or check_agreement(alignment.agreement, self._params))

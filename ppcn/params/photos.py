@@ -25,6 +25,7 @@ class Data(Group):
     pair_tolerance: NonNegative
     clock_offset: float
     patches: FilePath
+    decisions: FilePath
 
 
 class Character(Group):

@@ -29,7 +29,7 @@ from ppcn.photos.formats import (
 )
 from ppcn.photos.header import CHANNELS, Change, Kind, Metadata
 from ppcn.photos.raw_photo import RawPhoto
-from ppcn.photos.readers import Access
+from ppcn.photos.readers import Access, VipsPhoto
 
 # Larger photos are rather an attack, px.
 LARGEST = 1_000_000_000
@@ -103,18 +103,26 @@ class PhotoFile:
             raw.save(image, own[own.bands - 1] > 0 if self.has_alpha else None)
             return raw
 
-    def read(self) -> NDArray[np.uint8]:
+    def read(self, shrink: int = 1) -> NDArray[np.uint8]:
         """The photo as upright sRGB, (H, W, 3) uint8, without transparency.
+
+        Args:
+            shrink: how many times smaller to decode it, which is quick; one that `can_shrink`.
 
         Raises:
             UserError: the photo is damaged.
         """
         with as_user_error(self.path):
-            image, white = self._as_srgb(self._color_bands(self._upright()))
+            image, white = self._as_srgb(self._color_bands(self._upright(shrink)))
             if white != 255:
                 image = _times(image, 255 / white).rint().cast("uchar")
             pixels = np.frombuffer(image.write_to_memory(), np.uint8)
-            return pixels.reshape(self.height, self.width, 3)
+            return pixels.reshape(self.height // shrink, self.width // shrink, 3)
+
+    def can_shrink(self, times: int) -> bool:
+        """Whether the photo can be decoded 2, 4 or 8 times smaller to the pixel."""
+        is_jpeg = self.format is BY_NAME["JPEG"] and isinstance(self._reader, VipsPhoto)
+        return is_jpeg and self.width % times == 0 and self.height % times == 0
 
     def check(self, out: Path, scale: int = 1, is_stripped: bool = False) -> None:
         """Make sure that a picture made of this photo can be written, before it is made.
@@ -247,13 +255,16 @@ class PhotoFile:
         name = INTERPRETATIONS[kind, layout.depth]
         return picture.copy(interpretation=name)
 
-    def _upright(self) -> pyvips.Image:
+    def _upright(self, shrink: int = 1) -> pyvips.Image:
         """Colours and transparency, turned; read anew, for rows can be read only once."""
         layout, orientation = self.header.layout, self.header.orientation
         access: Access = "random" if orientation > 2 else "sequential"
-        image = self._reader.image(access)
+        if shrink > 1 and isinstance(self._reader, VipsPhoto):
+            image = self._reader.image(access, shrink=shrink)
+        else:
+            image = self._reader.image(access)
         bands = CHANNELS[layout.kind] + layout.has_alpha
-        stored = (image.width, image.height, image.bands, image.format)
+        stored = (image.width * shrink, image.height * shrink, image.bands, image.format)
         depth = FORMATS_OF_DEPTH[layout.depth]
         if stored != (layout.width, layout.height, bands + layout.extra, depth):
             raise ValueError("its pixels are not what its header says")

@@ -103,9 +103,9 @@ class VipsPhoto:
         image = self.image("sequential")
         self.header = replace(header, layout=_layout(path, image, header.layout, alpha))
 
-    def image(self, access: Access) -> pyvips.Image:
-        """Its pixels as the file stores them."""
-        return self._load(str(self._path), access=access, fail_on="error")
+    def image(self, access: Access, **options: int) -> pyvips.Image:
+        """Its pixels as the file stores them; `shrink=2`, 4 or 8 decodes a JPEG file smaller."""
+        return self._load(str(self._path), access=access, fail_on="error", **options)
 
 
 def _layout(path: Path, image: pyvips.Image, said: Layout, alpha: bool | None) -> Layout:

@@ -54,19 +54,30 @@ def detect_keypoints(grey: Array, detect_size: int, most: int) -> tuple[Array, N
 
 
 def mutual_matches(
-    first: NDArray[np.float32], second: NDArray[np.float32], ratio: float
+    first: NDArray[np.float32],
+    second: NDArray[np.float32],
+    ratio: float,
+    barred: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Indices of descriptors that are each other's nearest, clearly nearer than the second.
 
     SIFT's descriptors are whole numbers up to 255, so that these sums are exact in float32 and
     the same in whatever order a machine adds them up.
+
+    Args:
+        first: (M, 128).
+        second: (N, 128).
+        ratio: the nearest one's distance against the second nearest's, at most.
+        barred: (M, N) which pairs cannot match, whatever they look like.
     """
     squares = (first**2).sum(1)[:, None] + (second**2).sum(1) - 2 * (first @ second.T)
+    if barred is not None:
+        squares[barred] = np.inf
     rows, best = np.arange(len(first)), squares.argmin(1)
     nearest = squares[rows, best]
     mutual = squares.argmin(0)[best] == rows
     squares[rows, best] = np.inf
-    chosen = mutual & (nearest < ratio**2 * squares.min(1))
+    chosen = mutual & (nearest < ratio**2 * squares.min(1)) & np.isfinite(nearest)
     return rows[chosen], best[chosen]
 
 

@@ -47,6 +47,7 @@ def fit_lens(
     kpts_reference: Array,
     inlier: Array,
     size: tuple[int, int],
+    base: Array | None = None,
 ) -> Lens:
     """Refit homography and radial distortion to every match near a robust homography.
 
@@ -60,16 +61,19 @@ def fit_lens(
         kpts_reference: the reference camera's points.
         inlier: which of them the homography explains closely.
         size: (width, height) of the phone's photo, px.
+        base: homography that the cameras' difference is expected to be near; by default a
+            rotation, scale and translation of the inliers.
     """
     radius, centre = np.hypot(*size) / 2, (np.array(size) - 1) / 2
     unit = np.array([[1, 0, -centre[0]], [0, 1, -centre[1]], [0, 0, radius]]) / radius
-    similarity = _similarity(kpts_phone[inlier], kpts_reference[inlier])
+    if base is None:
+        base = _similarity(kpts_phone[inlier], kpts_reference[inlier])
     distance = np.linalg.norm(
         transform_points(np.linalg.inv(homography), kpts_reference) - kpts_phone, axis=1
     )
     near = distance < NEAR * radius
     points = transform_points(unit, kpts_phone[near])
-    targets = transform_points(unit @ np.linalg.inv(similarity), kpts_reference[near])
+    targets = transform_points(unit @ np.linalg.inv(base), kpts_reference[near])
     squared = (points**2).sum(1, keepdims=True)
 
     def residuals(x: Array) -> Array:
@@ -82,7 +86,7 @@ def fit_lens(
         return np.concatenate(((error * softened).ravel(), SOFT * expected))
 
     solved = least_squares(residuals, np.zeros(9), method="lm").x
-    fitted = similarity @ np.linalg.inv(unit) @ _near_identity(solved) @ unit
+    fitted = base @ np.linalg.inv(unit) @ _near_identity(solved) @ unit
     return Lens(fitted / fitted[2, 2], float(solved[8]), size)
 
 

@@ -35,6 +35,8 @@ class RejectionReason(StrEnum):
     LOW_COVERAGE = "low_coverage"
     SMALL_OVERLAP = "small_overlap"
     DISAGREEMENT = "disagreement"
+    BAD_POINTS = "bad_points"
+    BY_HAND = "by_hand"
     # Stored by a version that kept the sentence alone.
     UNKNOWN = "unknown"
 
@@ -94,15 +96,11 @@ def check_homography(
         size: (width, height) of the phone's photo, px.
         params: the `align` group of params.yaml.
     """
+    if rejection := check_unfolded(homography, size):
+        return rejection
     width, height = size
-    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=float)
-    if (corners @ homography[2, :2] + homography[2, 2] <= 0).any():
-        return Rejection(RejectionReason.FOLDED, "homography folds the photo")
-    quad = transform_points(homography, corners)
+    quad = transform_points(homography, _corners(size))
     edges = np.roll(quad, -1, axis=0) - quad
-    following = np.roll(edges, -1, axis=0)
-    if (edges[:, 0] * following[:, 1] - edges[:, 1] * following[:, 0] <= 0).any():
-        return Rejection(RejectionReason.MIRRORED, "homography mirrors or folds the photo")
     scales = np.linalg.norm(edges, axis=1) / [width, height, width, height]
     change = scales.max() / scales.min()
     if change > params.max_scale_change:
@@ -113,6 +111,30 @@ def check_homography(
         sentence = f"matches that agree cover only {covered:.1%} of the phone's photo"
         return Rejection(RejectionReason.LOW_COVERAGE, sentence)
     return None
+
+
+def check_unfolded(homography: Array, size: tuple[int, int]) -> Rejection | None:
+    """Whether a homography leaves the phone's photo neither folded nor mirrored.
+
+    Args:
+        homography: (3, 3), phone pixels to reference pixels.
+        size: (width, height) of the phone's photo, px.
+    """
+    corners = _corners(size)
+    if (corners @ homography[2, :2] + homography[2, 2] <= 0).any():
+        return Rejection(RejectionReason.FOLDED, "homography folds the photo")
+    quad = transform_points(homography, corners)
+    edges = np.roll(quad, -1, axis=0) - quad
+    following = np.roll(edges, -1, axis=0)
+    if (edges[:, 0] * following[:, 1] - edges[:, 1] * following[:, 0] <= 0).any():
+        return Rejection(RejectionReason.MIRRORED, "homography mirrors or folds the photo")
+    return None
+
+
+def _corners(size: tuple[int, int]) -> Array:
+    """The corners (4, 2) of a photo in order around it."""
+    width, height = size
+    return np.array([[0, 0], [width, 0], [width, height], [0, height]], dtype=float)
 
 
 def check_overlap(overlap: float, params: Align) -> Rejection | None:

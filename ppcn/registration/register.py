@@ -13,7 +13,7 @@ from ppcn.registration.alignment import Alignment, common_crop
 from ppcn.registration.flow import agreement_map, refine
 from ppcn.registration.geometry import Array, size_of
 from ppcn.registration.keypoints import estimate_homography, match_keypoints
-from ppcn.registration.lens import fit_lens
+from ppcn.registration.lens import Lens, fit_lens
 
 
 @dataclass(frozen=True)
@@ -36,21 +36,27 @@ class Evidence:
     cell: int = 1
 
 
-def align_pair(phone: Photo, reference: Photo, params: Align) -> Alignment:
+def align_pair(
+    phone: Photo, reference: Photo, params: Align, is_accepted: bool = False
+) -> Alignment:
     """Find the mapping and the common crop of a pair.
 
     Args:
         phone: (H, W, 3) uint8 RGB.
         reference: (H', W', 3) uint8 RGB.
         params: the `align` group of params.yaml.
+        is_accepted: whether a person has accepted the pair, so that a finished alignment is not
+            rejected for its overlap or agreement.
 
     Returns:
         An alignment, with a rejection if the pair must not be used.
     """
-    return examine_pair(phone, reference, params)[0]
+    return examine_pair(phone, reference, params, is_accepted)[0]
 
 
-def examine_pair(phone: Photo, reference: Photo, params: Align) -> tuple[Alignment, Evidence]:
+def examine_pair(
+    phone: Photo, reference: Photo, params: Align, is_accepted: bool = False
+) -> tuple[Alignment, Evidence]:
     """Like `align_pair`; also returns what the alignment was accepted or rejected by."""
     sizes = (size_of(phone), size_of(reference))
     alignment = Alignment(*sizes)
@@ -74,14 +80,37 @@ def examine_pair(phone: Photo, reference: Photo, params: Align) -> tuple[Alignme
         lens.homography, kpts_phone[inlier], sizes[0], params
     ):
         return alignment.reject(rejection), evidence
+    return finish_alignment(greys, alignment, lens, evidence, params, is_accepted)
+
+
+def finish_alignment(
+    greys: tuple[Array, Array],
+    alignment: Alignment,
+    lens: Lens,
+    evidence: Evidence,
+    params: Align,
+    is_accepted: bool = False,
+) -> tuple[Alignment, Evidence]:
+    """Refine an alignment locally, and judge the whole by overlap and agreement.
+
+    Args:
+        greys: (H, W) and (H', W') float32 grey levels of the phone and the reference camera.
+        alignment: the pair's alignment, with the lens's homography.
+        lens: where refinement starts.
+        evidence: the matches, of which one at least is an inlier.
+        params: the `align` group of params.yaml.
+        is_accepted: whether a person has accepted the pair; then it need only overlap at all.
+    """
     alignment = refine(*greys, alignment, lens, params)
     alignment = replace(alignment, crop=common_crop(alignment))
-    if rejection := pair_gates.check_overlap(alignment.overlap(), params):
+    rejection = pair_gates.check_overlap(alignment.overlap(), params)
+    if rejection and not (is_accepted and alignment.overlap()):
         return alignment.reject(rejection), evidence
     agreement, cell = agreement_map(*greys, alignment)
     evidence = replace(evidence, agreement=agreement, cell=cell)
     alignment = _measured(alignment, evidence)
-    if rejection := pair_gates.check_agreement(alignment.agreement, params):
+    rejection = pair_gates.check_agreement(alignment.agreement, params)
+    if rejection and not is_accepted:
         return alignment.reject(rejection), evidence
     return alignment, evidence
 

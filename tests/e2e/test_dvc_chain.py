@@ -34,12 +34,12 @@ class Project:
             "COLUMNS": "300",
         }
         tracked = ["dvc.yaml", ".dvc/config", ".dvc/.gitignore", ".dvcignore"]
-        tracked += [".gitignore", "pipeline", "ppcn", "tables/dvc.yaml"]
+        tracked += [".gitignore", "data/decisions", "pipeline", "ppcn", "tables/dvc.yaml"]
         for name in tracked:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             copy(ROOT / name, folder / name)
-        (folder / "data/sample").mkdir(parents=True)
+        (folder / "data/sample").mkdir(parents=True, exist_ok=True)
         for scene in ("canyon-wren", "casa-mila", "lake-sherburne", "perched-osprey"):
             shutil.copy(ROOT / f"data/sample/{scene}.jpg", folder / "data/sample")
         digest = hashlib.sha256(vgg_file.read_bytes()).hexdigest()
