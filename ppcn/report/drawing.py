@@ -19,7 +19,7 @@ Colour = tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 BLACK, DARK, GREY, WHITE = (0, 0, 0), (48, 48, 48), (153, 153, 153), (255, 255, 255)
 ORANGE, SKY, GREEN, BLUE = (230, 159, 0), (86, 180, 233), (0, 158, 115), (0, 114, 178)
-VERMILION, PURPLE = (213, 94, 0), (204, 121, 167)
+VERMILION, PURPLE, YELLOW = (213, 94, 0), (204, 121, 167), (240, 228, 66)
 # (256, 3), for 0 to 1.
 VIRIDIS = cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_VIRIDIS).reshape(-1, 3)[
     :, ::-1

@@ -34,6 +34,7 @@ from ppcn.report.drawing import (
     VERMILION,
     VIRIDIS,
     WHITE,
+    YELLOW,
     Key,
     beside,
     draw_dot,
@@ -59,6 +60,7 @@ OUTCOME_COLOURS = {
     Outcome.OUTSIDE_OVERLAP: GREY,
     Outcome.IDENTICAL: BLUE,
     Outcome.DUPLICATE: ORANGE,
+    Outcome.TOO_FEW_PIXELS: YELLOW,
 }
 # Squares of a checkerboard, and arrows of a displacement, along the width.
 SQUARES, ARROWS = 10, 32
