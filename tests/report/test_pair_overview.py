@@ -256,8 +256,3 @@ def test_workers_need_neither_torch_nor_matplotlib() -> None:
     heavy = "{'torch', 'matplotlib'}"
     check = f"import sys, ppcn.report.pair_overview; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", check]).returncode == 0
-
-
-def test_every_outcome_has_a_colour_of_its_own() -> None:
-    assert OUTCOME_COLOURS.keys() == {*Outcome}
-    assert len({*OUTCOME_COLOURS.values()}) == len(Outcome)
