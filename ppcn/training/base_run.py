@@ -74,7 +74,8 @@ class Task:
 def fresh_network(name: str, seed: int, **options: Any) -> nn.Module:
     """A network of `NETWORKS` whose first weights, like all that is drawn next, follow the seed."""
     torch.manual_seed(seed)
-    return NETWORKS[name].make(**options)
+    architecture = NETWORKS[name]
+    return (architecture.train or architecture.make)(**options)
 
 
 def fresh_enhancer(name: str, seed: int, training: EnhancerTraining, **options: Any) -> nn.Module:

@@ -13,6 +13,7 @@ from ppcn.errors import FileError, FileKind
 from ppcn.files.safetensors import save_tensors
 from ppcn.networks import NETWORKS
 from ppcn.networks.layers import EnhancementNetwork, Padding
+from ppcn.networks.plain_sr import BranchedSR
 from ppcn.photos.resize import SCALE
 from ppcn.weights.foreign import check_weights
 
@@ -28,9 +29,11 @@ def save_weights(path: Path, name: str, network: nn.Module, facts: Mapping[str, 
     Args:
         path: ends in .safetensors.
         name: the network's name in `NETWORKS`.
-        network: the network.
+        network: the network, or the one that is trained in its place, which is folded.
         facts: phone, training data, parameters, versions; stored as JSON.
     """
+    if isinstance(network, BranchedSR):
+        network = network.fold()
     state = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     metadata = {"network": name, "facts": json.dumps(facts, sort_keys=True)}
     if isinstance(network, EnhancementNetwork):

@@ -33,6 +33,7 @@ PARAMETERS = {
     "ppcn_teacher": 21_843,
     "ppcn_student": 2_715,
     "ppcn_sr": 236_560,
+    "plain_sr": 144_240,
     "srcnn": 69_249,
     "dped_resnet_12_64": 401_475,
     "resnet_8_32": 71_331,
