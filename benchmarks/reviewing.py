@@ -30,7 +30,7 @@ from ppcn.registration.register import align_pair
 from ppcn.rig.camera import place_camera, random_stream, record
 
 REPOSITORY = Path(__file__).parents[1]
-PHOTOS = 4
+PHOTOS = 2
 # Presses a key and tells after how many ms another pair is drawn.
 PRESS = """
 const [key, done] = arguments;
@@ -126,12 +126,12 @@ def open_browser(binary: str) -> webdriver.Chrome:
 def first_picture(browser: webdriver.Chrome, address: str) -> float:
     """Milliseconds from opening the page to the first pair."""
     browser.get(address)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
         if shown := browser.execute_script("return document.documentElement.dataset.shownAt"):
             return float(shown)
         time.sleep(0.01)
-    raise SystemExit("no picture within a minute")
+    raise SystemExit("no picture within five minutes")
 
 
 def measure(browser: webdriver.Chrome, address: str, stems: list[str]) -> dict[str, list[float]]:

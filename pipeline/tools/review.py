@@ -54,7 +54,7 @@ def review(
     echo_unknown(decided, [entry.stem for entry in catalogue.entries])
 
     def say(address: str) -> None:
-        typer.echo(f"{len(catalogue.entries)} pairs at {address}; Ctrl-C ends it")
+        typer.echo(f"{len(catalogue.entries)} pairs at {address} (Ctrl-C ends it)")
         typer.echo(f"decisions go to {decided.path}")
         if not no_browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()

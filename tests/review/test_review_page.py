@@ -20,6 +20,7 @@ pytestmark = [
     ),
 ]
 webdriver = pytest.importorskip("selenium.webdriver")
+builder = pytest.importorskip("selenium.webdriver.common.actions.action_builder")
 SHOWN = "document.documentElement.dataset.shown"
 
 
@@ -63,7 +64,7 @@ class Page:
         return round(left + x * values["width"]), round(top + y * values["height"])
 
     def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
-        actions = webdriver.ActionBuilder(self.browser)
+        actions = builder.ActionBuilder(self.browser)
         actions.pointer_action.move_to_location(*start).pointer_down()
         actions.pointer_action.move_to_location(*end).pointer_up()
         actions.perform()
