@@ -5,6 +5,7 @@ pixels (..., 2) to reference pixels, or raises Rejected.
 """
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -228,17 +229,24 @@ def networks() -> tuple[Any, Any]:
     return ALIKED(max_num_keypoints=2048).eval(), LightGlue(features="aliked").eval()
 
 
-def lightglue_homography(phone: Path, reference: Path) -> Array:
-    """The homography of learned keypoints and matches."""
+def learned_matches(phone: Path, reference: Path) -> tuple[Array, Array, Array]:
+    """Learned keypoints (N, 2) of both photos, px, and the scores (N,) of their matches."""
     import torch
 
     extract, match = networks()
     with torch.inference_mode():
         photos = (torch.tensor(read_photo(path)) for path in (phone, reference))
         first, second = (extract.extract(p.permute(2, 0, 1) / 255) for p in photos)
-        chosen = match({"image0": first, "image1": second})["matches"][0]
+        found = match({"image0": first, "image1": second})
+        chosen = found["matches"][0]
         kpts_phone = first["keypoints"][0][chosen[:, 0]].double().numpy()
         kpts_reference = second["keypoints"][0][chosen[:, 1]].double().numpy()
+    return kpts_phone, kpts_reference, found["scores"][0].numpy()
+
+
+def lightglue_homography(phone: Path, reference: Path) -> Array:
+    """The homography of learned keypoints and matches."""
+    kpts_phone, kpts_reference, _ = learned_matches(phone, reference)
     return robust_homography(kpts_phone, kpts_reference, cv2.USAC_MAGSAC)
 
 
@@ -302,10 +310,13 @@ class Route:
     install: str = ""
     program: str = ""
     modules: tuple[str, ...] = ()
+    variable: str = ""
 
     def missing(self) -> bool:
-        """Whether a program or package that it needs is not here."""
+        """Whether a program or package that it needs, or a variable's folder, is not here."""
         absent = [name for name in self.modules if importlib.util.find_spec(name) is None]
+        if self.variable and not Path(os.environ.get(self.variable, "/nowhere")).is_dir():
+            return True
         return bool(absent) or bool(self.program and not shutil.which(self.program))
 
 

@@ -23,12 +23,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Any
 
+import aligner_routes
 import cv2
 import numpy as np
+import pair_tool_routes
 import typer
 from aligner_routes import (
     PARAMS,
-    ROUTES,
     Grid,
     Rejected,
     Route,
@@ -52,6 +53,7 @@ WINDOW, MAX_SHIFT, MIN_NCC, MIN_DEVIATION = 100, 5, 0.9, 3.0
 # A mapping under which a smaller share of the windows matches is wrong.
 WRONG = 0.05
 STORED = "stored"
+ROUTES = aligner_routes.ROUTES | pair_tool_routes.ROUTES
 TITLES = {name: route.title for name, route in ROUTES.items()} | {STORED: "this project's patches"}
 
 
