@@ -49,7 +49,7 @@ MAKERS = (
         "data/models/student/{phone}.safetensors",
         "ppcn-pipeline student --phone {phone}",
     ),
-    Maker(FileKind.WEIGHTS, "data/models/sr/ppcn_sr.safetensors", "ppcn-pipeline sr"),
+    Maker(FileKind.WEIGHTS, "data/models/sr/{name}.safetensors", "ppcn-pipeline sr"),
     Maker(FileKind.WEIGHTS, "data/models/baseline/{phone}/{name}.safetensors", TABLES),
     Maker(FileKind.WEIGHTS, "data/models/baseline/{phone}/{name}/{seed}.safetensors", TABLES),
     Maker(FileKind.WEIGHTS, "data/models/baseline-sr/{name}.safetensors", TABLES),
@@ -59,7 +59,7 @@ MAKERS = (
         "ppcn-pipeline import-checkpoint {path} --network NETWORK --out FILE.safetensors",
     ),
     Maker(FileKind.METRICS, "metrics/evaluate/sr.json", "ppcn-pipeline evaluate-sr"),
-    Maker(FileKind.METRICS, "metrics/sr/ppcn_sr.csv", "ppcn-pipeline sr"),
+    Maker(FileKind.METRICS, "metrics/sr/{name}.csv", "ppcn-pipeline sr"),
     *(
         Maker(
             FileKind.METRICS,

@@ -21,7 +21,14 @@ from ppcn.photos.resize import enlarge
 from ppcn.weights import load_weights, scale_of
 from ppcn.weights.shipped import find_weights
 
-NAME = "ppcn_sr"
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        help="Weights file to score, or the name of weights that come with this program; "
+        "data/models/sr/NETWORK.safetensors by default, for sr.network."
+    ),
+]
+BICUBIC = "bicubic"
 Also = Annotated[
     list[str] | None,
     typer.Option(
@@ -34,12 +41,7 @@ MOST_PICTURES = 12
 
 
 def evaluate_sr(
-    weights: Annotated[
-        str,
-        typer.Option(
-            help="Weights file to score, or the name of weights that come with this program."
-        ),
-    ] = "data/models/sr/ppcn_sr.safetensors",
+    weights: Weights = None,
     also: Also = None,
     valid_set: Annotated[
         Path, typer.Option("--valid", help="Set of held-out photos to score on.")
@@ -58,10 +60,11 @@ def evaluate_sr(
     patches of its test photos.
     """
     params = load_params(params_file)
-    files = {NAME: find_weights(weights)}
+    own = str(params.sr.network)
+    files = {own: find_weights(weights or f"data/models/sr/{own}.safetensors")}
     for name in also or ():
         path = find_weights(name)
-        if path.stem in files:
+        if path.stem in {BICUBIC, *files}:
             raise UserError(f"--also {name}: another row is called {path.stem}; rename the file")
         files[path.stem] = path
     with open_held_out(valid_set) as held_out:
@@ -70,13 +73,13 @@ def evaluate_sr(
         with showing("evaluate-sr") as report:
             pairs = counted(held_out.read(names), len(names), report)
             scores = score_sr(methods, pairs, scale=held_out.scale)
-        gain = scores[NAME]["psnr"] - scores["bicubic"]["psnr"]
+        gain = scores[own]["psnr"] - scores[BICUBIC]["psnr"]
         recorded = provenance(params.seed, {**files, "valid": valid_set})
         write_json(metrics, {**scores, "gain_db": gain, **recorded})
         for name, picture in _pictures(held_out, names, methods):
             write_photo(pictures / f"{name}.png", picture)
     for name in files:
-        gain = scores[name]["psnr"] - scores["bicubic"]["psnr"]
+        gain = scores[name]["psnr"] - scores[BICUBIC]["psnr"]
         typer.echo(f"{name}: {gain:+.2f} dB against bicubic on {scores['images']} photos")
 
 
@@ -87,7 +90,7 @@ def _methods(files: Mapping[str, Path], held_out: HeldOutPhotos) -> dict[str, En
         UserError: a network is of another scale than the photos.
     """
     larger = partial(enlarge, factor=held_out.scale)
-    methods: dict[str, Enhance] = {"bicubic": partial(bicubic, enlarge=larger)}
+    methods: dict[str, Enhance] = {BICUBIC: partial(bicubic, enlarge=larger)}
     for name, path in files.items():
         network, facts = load_weights(path)
         architecture = NETWORKS[facts["network"]]

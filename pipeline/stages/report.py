@@ -51,7 +51,7 @@ def report(
     for phone in params.phones:
         sections.append(_enhancement(phone, metrics, pictures))
         sections.append(_pairs(phone, metrics, quicklook))
-    sections.append(_sr(metrics, pictures))
+    sections.append(_sr(metrics, pictures, params.sr.network))
     values = value_table("params.yaml", "", params.model_dump())
     sections.append(Section("Parameters", [values]))
     with replacing(out) as temporary:
@@ -92,10 +92,10 @@ def _pairs(phone: str, metrics: Path, quicklook: Path) -> Section:
     return Section(f"Photo pairs: {phone}", blocks)
 
 
-def _sr(metrics: Path, pictures: Path) -> Section:
+def _sr(metrics: Path, pictures: Path, network: str) -> Section:
     scores = read_json(metrics / "evaluate/sr.json")
-    table = score_table("Super-resolution x4", scores, ("bicubic", "ppcn_sr"))
-    logs = {"sr": metrics / "sr/ppcn_sr.csv"}
+    table = score_table("Super-resolution", scores, ("bicubic", network))
+    logs = {"sr": metrics / f"sr/{network}.csv"}
     curves = curve_picture("Training, and PSNR on held-out photos", logs)
     return Section("Super-resolution", [table, *_files(pictures / "sr"), curves])
 

@@ -22,6 +22,9 @@ NetworkName = Literal[
 ]
 
 
+SRNetworkName = Literal["ppcn_sr", "plain_sr", "srcnn", "fsrcnn", "vdsr"]
+
+
 class Engine(Group):
     """`engine`: how training computes."""
 
@@ -81,6 +84,7 @@ class SRTraining(Training):
 class SuperResolution(SRTraining, SRLoss):
     """`sr`: the data and the training run of the super-resolution network."""
 
+    network: SRNetworkName
     hr_train: FilePath
     hr_valid: FilePath
     test: Fraction | list[Stem]
@@ -139,7 +143,7 @@ class Tables(Group):
     repeat: Repeat
     enhancement: dict[str, Row]
     distilled: dict[str, DistilledRow]
-    sr: dict[Literal["ppcn_sr", "srcnn", "fsrcnn", "vdsr"], SRLoss]
+    sr: dict[SRNetworkName, SRLoss]
 
     @model_validator(mode="after")
     def _rows_have_names_of_their_own(self) -> "Tables":

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -55,14 +56,27 @@ def test_real_pairs_are_trained_on_and_scored(folder: Path) -> None:
         # What is scored is what the phone recorded, whatever was trained on.
         assert np.array_equal(sorted(valid.items())[-1][1]["lr"], pairs["phone"][17])
     sets = ("--train", "bicubic/train.h5", "--valid", "bicubic/valid.h5")
-    assert run(folder, "sr", *sets, "--out", "bicubic.safetensors").returncode == 0
-    done = run(folder, "evaluate-sr", "--also", "bicubic.safetensors")
+    assert run(folder, "sr", *sets, "--out", "on-bicubic.safetensors").returncode == 0
+    done = run(folder, "evaluate-sr", "--also", "on-bicubic.safetensors")
     assert done.returncode == 0, done.stderr
     scores = json.loads((folder / "metrics/evaluate/sr.json").read_text())
     assert scores["protocol"] == "sr_y_shave3"
     assert scores["images"] == 6
-    assert {"bicubic", "ppcn_sr"} <= scores.keys()
+    assert {"bicubic", "ppcn_sr", "on-bicubic"} <= scores.keys()
+    shutil.copy(folder / "on-bicubic.safetensors", folder / "bicubic.safetensors")
+    clash = refusal(folder, "evaluate-sr", "--also", "bicubic.safetensors")
+    assert "another row is called bicubic" in clash
     assert len(list((folder / "data/pictures/sr").iterdir())) == 6
+
+
+def test_another_network_is_a_parameter(folder: Path, scene: np.ndarray) -> None:
+    _write_pairs(folder / "pairs.h5", scene, 4)
+    edit_yaml(folder / "params.yaml", {"sr.network": "plain_sr"})
+    for command in (("lr", "--pairs", "pairs.h5"), ("sr",), ("evaluate-sr",)):
+        done = run(folder, *command)
+        assert done.returncode == 0, done.stderr
+    assert (folder / "data/models/sr/plain_sr.safetensors").is_file()
+    assert "plain_sr" in json.loads((folder / "metrics/evaluate/sr.json").read_text())
 
 
 def test_weights_enlarge_by_the_scale_they_were_trained_for(
