@@ -134,7 +134,7 @@ def test_outputs_are_only_what_the_pipeline_makes() -> None:
             assert path.startswith(("data/", "metrics/", "report/")), path
             assert not path.startswith(("data/sample", "data/dped")), path
             assert "${data." not in path
-            assert "${sr." not in path
+            assert "${sr.hr_" not in path
 
 
 def test_every_stage_is_a_file_a_command_and_an_entry() -> None:
