@@ -167,9 +167,9 @@ def main(
         started = time.perf_counter()
         server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY)
         assert server.stdout
-        found = re.search(r"http://\S+", server.stdout.readline())
+        found = re.search(r"http://\S+/", server.stdout.readline())
         assert found
-        print(f"the command serves {pairs} pairs after {time.perf_counter() - started:.1f} s\n")
+        print(f"serving {pairs} pairs after {time.perf_counter() - started:.1f} s\n")
         try:
             driver = open_browser(browser)
             stems = [f"{rendered[n % PHOTOS].stem}-{n * 97 + 100:05}" for n in range(8)]

@@ -1,6 +1,7 @@
 """The server of the page: addresses, answers, and a socket of this machine alone."""
 
 import json
+import logging
 import socket
 import threading
 from collections.abc import Awaitable, Callable
@@ -21,6 +22,8 @@ from ppcn.errors import UserError
 from ppcn.review.guard import App, Guard
 from ppcn.review.pictures import LAYERS
 from ppcn.review.session import CAMERAS, Session, Shown, decision_about
+
+logger = logging.getLogger(__name__)
 
 PAGE = Path(__file__).parent / "page"
 FILES = {"/": "index.html"} | {f"/{p.name}": p.name for p in PAGE.glob("*.[cj]s*")}
@@ -132,7 +135,8 @@ def serve(session: Session, port: int, say: Callable[[str], None]) -> None:
         port = listening.getsockname()[1]
         config = uvicorn.Config(
             make_app(session, port),
-            log_level="warning",
+            # What goes wrong is logged where it does; requests that Ctrl-C cuts off are no error.
+            log_level="critical",
             lifespan="off",
             server_header=False,
             timeout_graceful_shutdown=1,
@@ -164,6 +168,8 @@ def _answer(function: Callable[[Request], Response]) -> Callable[[Request], Resp
             return function(request)
         except UserError as error:
             return _problem(str(error), 422)
+        except Exception:
+            return _unforeseen(request)
 
     return answer
 
@@ -180,17 +186,25 @@ def _take(
             if len(body) > LONGEST_REQUEST:
                 return _problem("that is too much", 413)
         try:
-            values = json.loads(bytes(body))
+            values = json.loads(body.decode(errors="replace"))
             if not isinstance(values, dict):
-                raise ValueError
+                return _problem("send a JSON object", 400)
             result = await run_in_threadpool(function, index_of(request), values)
         except UserError as error:
             return _problem(str(error), 422)
-        except ValueError:
+        except json.JSONDecodeError:
             return _problem("send a JSON object", 400)
+        except Exception:
+            return _unforeseen(request)
         return JSONResponse(result)
 
     return answer
+
+
+def _unforeseen(request: Request) -> Response:
+    """What the page is told of an error that nobody foresaw; the log has all of it."""
+    logger.exception("%s", request.url.path)
+    return _problem("something went wrong; the terminal has the details", 500)
 
 
 def _problem(sentence: str, status: int) -> Response:
