@@ -41,7 +41,7 @@ COMMANDS = {
     "student": Command(STAGES, "Distil the teacher into the student, which runs on a phone."),
     "evaluate": Command(STAGES, "Score teacher and student on photos that training never saw."),
     "lr": Command(STAGES, "Make training crops and low-resolution photos for super-resolution."),
-    "sr": Command(STAGES, "Train the x4 super-resolution network."),
+    "sr": Command(STAGES, "Train a super-resolution network."),
     "evaluate-sr": Command(STAGES, "Score the super-resolution network beside bicubic."),
     "report": Command(STAGES, "Write tables, curves and pictures of every phone into one page."),
     "baseline": Command(STAGES, "Train one enhancement network at the budget of the tables."),

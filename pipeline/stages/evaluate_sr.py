@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import typer
+from torch import nn
 
 from pipeline.cli.options import ParamsFile, load_params
 from pipeline.cli.progress import counted, showing
@@ -67,8 +68,9 @@ def evaluate_sr(
         if path.stem in {BICUBIC, *files}:
             raise UserError(f"--also {name}: another row is called {path.stem}; rename the file")
         files[path.stem] = path
+    networks = {name: _network(path) for name, path in files.items()}
     with open_held_out(valid_set) as held_out:
-        methods = _methods(files, held_out)
+        methods = _methods(networks, held_out)
         names = held_out.names("test")
         with showing("evaluate-sr") as report:
             pairs = counted(held_out.read(names), len(names), report)
@@ -83,7 +85,29 @@ def evaluate_sr(
         typer.echo(f"{name}: {gain:+.2f} dB against bicubic on {scores['images']} photos")
 
 
-def _methods(files: Mapping[str, Path], held_out: HeldOutPhotos) -> dict[str, Enhance]:
+class _Network(NamedTuple):
+    """A super-resolution network: its file, its name in `NETWORKS`, what it is, its scale."""
+
+    path: Path
+    name: str
+    module: nn.Module
+    scale: int
+
+
+def _network(path: Path) -> _Network:
+    """The network of a weights file.
+
+    Raises:
+        UserError: it does not enlarge.
+    """
+    module, facts = load_weights(path)
+    architecture = NETWORKS[facts["network"]]
+    if architecture.input == "image" and not architecture.also:
+        raise UserError(f"{path}: holds {facts['network']}, which does not enlarge photos")
+    return _Network(path, facts["network"], module, scale_of(facts))
+
+
+def _methods(networks: Mapping[str, _Network], held_out: HeldOutPhotos) -> dict[str, Enhance]:
     """Bicubic enlargement and the networks, as functions from LR to HR.
 
     Raises:
@@ -91,17 +115,13 @@ def _methods(files: Mapping[str, Path], held_out: HeldOutPhotos) -> dict[str, En
     """
     larger = partial(enlarge, factor=held_out.scale)
     methods: dict[str, Enhance] = {BICUBIC: partial(bicubic, enlarge=larger)}
-    for name, path in files.items():
-        network, facts = load_weights(path)
-        architecture = NETWORKS[facts["network"]]
-        if architecture.input == "image" and not architecture.also:
-            raise UserError(f"{path}: holds {facts['network']}, which does not enlarge photos")
-        if (scale := scale_of(facts)) != held_out.scale:
+    for row, network in networks.items():
+        if network.scale != held_out.scale:
             raise UserError(
-                f"{path}: enlarges x{scale}, the photos of {held_out.path} are of scale "
-                f"{held_out.scale}"
+                f"{network.path}: enlarges x{network.scale}, the photos of {held_out.path} are of "
+                f"scale {held_out.scale}"
             )
-        methods[name] = run_upscaler(facts["network"], network, larger)
+        methods[row] = run_upscaler(network.name, network.module, larger)
     return methods
 
 

@@ -21,7 +21,9 @@ def upscale(
         ),
     ] = UPSCALES,
 ) -> None:
-    """Enlarge photos to four times their height and width, or as the weights were trained to.
+    """Enlarge photos to four times their height and width.
+
+    Weights that were trained for another scale enlarge by that.
 
     EXIF, XMP, IPTC, colours, HDR gain maps, bit depth and transparency are kept; what a result
     leaves out is named at the end.

@@ -382,7 +382,7 @@ def test_a_run_in_which_every_pair_fails_is_an_error(folder: Path) -> None:
         (["student", "--phone", "iphone"], "make it with 'ppcn-pipeline teacher --phone iphone'"),
         (["evaluate", "--phone", "iphone"], "make it with 'ppcn-pipeline teacher --phone iphone'"),
         (["sr"], "make it with 'ppcn-pipeline lr'"),
-        (["evaluate-sr"], "make it with 'ppcn-pipeline lr'"),
+        (["evaluate-sr"], "make it with 'ppcn-pipeline sr'"),
         (["lr"], "data/sample: no such folder"),
         (["report"], "make it with 'ppcn-pipeline evaluate --phone iphone'"),
         (["rig", "--params", "nowhere.yaml"], "nowhere.yaml: no such parameter file"),
