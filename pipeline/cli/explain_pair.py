@@ -7,19 +7,22 @@ from pathlib import Path
 import typer
 
 from ppcn.dataset.alignment_set import status_of
+from ppcn.dataset.decisions import Decisions
 from ppcn.dataset.extract import Window, cut_patches
 from ppcn.dataset.pairs import Pair
 from ppcn.dataset.window_gates import MEANING, REJECTIONS, Outcome
 from ppcn.errors import UserError, nearest
 from ppcn.files.names import matching_name
+from ppcn.jobs.align_pair import examine_as_decided
 from ppcn.params import Params
 from ppcn.photos.decode import read_photo, write_photo
-from ppcn.registration.register import examine_pair
 from ppcn.report.pair_overview import explanation
 
 
-def explain_pair(stem: str, pairs: Sequence[Pair], params: Params, folder: Path) -> None:
-    """Write a pair's pictures to folder/stem and say what came of it.
+def explain_pair(
+    stem: str, pairs: Sequence[Pair], params: Params, folder: Path, decided: Decisions
+) -> None:
+    """Write a pair's pictures to folder/stem and say what came of it, as was decided about it.
 
     Raises:
         UserError: no such pair, or a photo that cannot be read.
@@ -31,7 +34,8 @@ def explain_pair(stem: str, pairs: Sequence[Pair], params: Params, folder: Path)
         raise UserError(f"--explain {stem}: no such pair; the nearest is '{near}'")
     stem, pair = known, by_stem[known]
     phone, reference = read_photo(pair.phone), read_photo(pair.reference)
-    alignment, evidence = examine_pair(phone, reference, params.align)
+    decision = decided.matched(by_stem).get(stem)
+    alignment, evidence = examine_as_decided(phone, reference, params.align, decision)
     windows: list[Window] = []
     if alignment.is_accepted:
         _, windows = cut_patches(phone, reference, alignment, params.patches)

@@ -89,7 +89,7 @@ def align(
     if explain:
         from pipeline.cli.explain_pair import explain_pair
 
-        explain_pair(explain, pairs, params, Path("report/explain") / phone)
+        explain_pair(explain, pairs, params, Path("report/explain") / phone, decided)
         return None
     check_outputs(out, metrics)
     attributes = {"phone": phone, "reference": reference, "params": params.align.model_dump()}

@@ -25,7 +25,7 @@ from ppcn.registration.pair_gates import (
     check_agreement,
     check_overlap,
 )
-from ppcn.registration.register import align_pair
+from ppcn.registration.register import Evidence, examine_pair
 from ppcn.registration.same_scene import Appearance, describe_photo
 
 # What numerical libraries raise for data that nobody foresaw.
@@ -93,7 +93,7 @@ def align_files(task: AlignTask) -> Aligned:
 
         def write(path: Path) -> None:
             phone, reference = map(read_photo, pair.photos)
-            alignment = align_as_decided(phone, reference, task.params, task.decision)
+            alignment = examine_as_decided(phone, reference, task.params, task.decision)[0]
             with create_alignments(path, task.root, {}) as writer:
                 writer.add(pair, alignment, digests)
                 if not alignment.rejection:
@@ -117,9 +117,9 @@ def _unless_by_hand(task: AlignTask, reason: RejectionReason, sentence: str) -> 
     return REJECTED_BY_HAND if by_hand else Rejection(reason, sentence)
 
 
-def align_as_decided(
+def examine_as_decided(
     phone: Photo, reference: Photo, params: Align, decision: Decision | None
-) -> Alignment:
+) -> tuple[Alignment, Evidence]:
     """Align one pair as a person decided.
 
     Args:
@@ -129,16 +129,16 @@ def align_as_decided(
         decision: None if nothing was decided about the pair.
 
     Returns:
-        An alignment. One that was rejected by hand has the numbers and the homography that it
-        would have had.
+        An alignment, and what it was accepted or rejected by. One that was rejected by hand has the
+        numbers and the homography that it would have had.
     """
     if decision is None:
-        return align_pair(phone, reference, params)
+        return examine_pair(phone, reference, params)
     if decision.verdict is Verdict.POINTS:
-        return align_from_points(phone, reference, decision.array, params)[0]
+        return align_from_points(phone, reference, decision.array, params)
     accepts = decision.verdict is Verdict.ACCEPT
-    alignment = align_pair(phone, reference, params, is_accepted=accepts)
-    return alignment if accepts else alignment.reject(REJECTED_BY_HAND)
+    alignment, evidence = examine_pair(phone, reference, params, is_accepted=accepts)
+    return (alignment if accepts else alignment.reject(REJECTED_BY_HAND)), evidence
 
 
 class AlignmentMerger:

@@ -36,28 +36,28 @@ class Evidence:
     cell: int = 1
 
 
-def align_pair(
-    phone: Photo, reference: Photo, params: Align, is_accepted: bool = False
-) -> Alignment:
+def align_pair(phone: Photo, reference: Photo, params: Align) -> Alignment:
     """Find the mapping and the common crop of a pair.
 
     Args:
         phone: (H, W, 3) uint8 RGB.
         reference: (H', W', 3) uint8 RGB.
         params: the `align` group of params.yaml.
-        is_accepted: whether a person has accepted the pair, so that a finished alignment is not
-            rejected for its overlap or agreement.
 
     Returns:
         An alignment, with a rejection if the pair must not be used.
     """
-    return examine_pair(phone, reference, params, is_accepted)[0]
+    return examine_pair(phone, reference, params)[0]
 
 
 def examine_pair(
     phone: Photo, reference: Photo, params: Align, is_accepted: bool = False
 ) -> tuple[Alignment, Evidence]:
-    """Like `align_pair`; also returns what the alignment was accepted or rejected by."""
+    """Like `align_pair`; also returns what the alignment was accepted or rejected by.
+
+    Of a pair that a person has accepted (`is_accepted`) a finished alignment is not rejected for
+    its overlap or agreement.
+    """
     sizes = (size_of(phone), size_of(reference))
     alignment = Alignment(*sizes)
     if rejection := pair_gates.check_sizes(*sizes):

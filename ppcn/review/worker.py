@@ -12,7 +12,7 @@ from ppcn.dataset.decisions import Decision
 from ppcn.dataset.extract import Window, cut_patches
 from ppcn.dataset.pairs import Pair
 from ppcn.errors import UserError
-from ppcn.jobs.align_pair import UNFORESEEN, align_as_decided
+from ppcn.jobs.align_pair import UNFORESEEN, examine_as_decided
 from ppcn.machine import run_on_one_thread
 from ppcn.params import Align, Patches
 from ppcn.photos.decode import read_photo
@@ -44,7 +44,7 @@ def align_again(task: tuple[Pair, Decision, Align]) -> Alignment:
     pair, decision, params = task
     phone, reference = map(read_photo, pair.photos)
     try:
-        return align_as_decided(phone, reference, params, decision)
+        return examine_as_decided(phone, reference, params, decision)[0]
     except UNFORESEEN as error:
         raise UserError(f"cannot be aligned ({type(error).__name__}: {error})") from None
 

@@ -130,3 +130,11 @@ def test_a_damaged_file_stops_both_before_the_work(made: Path, folder: Path) -> 
     for stage in ("align", "patches"):
         sentence = refusal(folder, stage, "--phone=iphone", f"--root={made}/data/rig")
         assert "data/decisions/iphone.csv, line 2: the verdict 'perhaps'" in sentence
+
+
+def test_a_pair_is_explained_as_was_decided(made: Path, folder: Path) -> None:
+    asked = ("align", "--phone=iphone", f"--root={made}/data/rig", "--explain=casa-mila")
+    decide(folder, "casa-mila,reject,\n")
+    assert "casa-mila: rejected by hand" in run(folder, *asked).stdout
+    decide(folder, f"casa-mila,points,{true_points(made, 'casa-mila')}\n")
+    assert "casa-mila: ok" in run(folder, *asked).stdout

@@ -6,12 +6,12 @@ import cv2
 import h5py
 import numpy as np
 import pytest
+from conftest import TINY, edit_yaml, refusal, run, sample_params
 
 from ppcn.dataset.patch_set import Patch, PatchWriter
 from ppcn.dataset.splits import TEST, TRAIN, VALIDATION
 from ppcn.files.artifacts import create_hdf5
 from ppcn.photos.decode import read_photo, write_photo
-from tests.conftest import TINY, edit_yaml, refusal, run, sample_params
 
 SIDE = 48
 
