@@ -73,19 +73,31 @@ def lr(
     params = load_params(params_file)
     if pairs and (hr_train or hr_valid):
         raise UserError("--pairs names both sets; leave --hr-train and --hr-valid out")
+    if pairs and pairs.is_dir():
+        raise UserError(f"--pairs {pairs}: is a folder; name a patch set")
     train = pairs or hr_train or Path(params.sr.hr_train)
     valid = pairs or hr_valid or Path(params.sr.hr_valid)
-    if train.is_file() != valid.is_file():
-        one, other = (train, valid) if train.is_file() else (valid, train)
-        raise UserError(
-            f"{one}: is a file, {other} a folder; name patch sets for both or folders for both "
-            "(sr.hr_train, sr.hr_valid)"
-        )
-    make = _from_pairs if train.is_file() else _from_photos
+    make = _from_pairs if pairs or _are_patch_sets(train, valid) else _from_photos
     facts = make(train, valid, out, params)
     write_json(metrics, facts)
     crops, photos, held_out = (facts[n] for n in ("crops", "train_photos", "held_out_photos"))
     typer.echo(f"lr: {crops} crops of {photos} photos, {held_out} photos held out")
+
+
+def _are_patch_sets(train: Path, valid: Path) -> bool:
+    """Whether both paths are patch sets, there or not, and not folders of photos.
+
+    Raises:
+        UserError: one is and the other is not.
+    """
+    train_is, valid_is = (path.suffix == ".h5" or path.is_file() for path in (train, valid))
+    if train_is != valid_is:
+        one, other = (train, valid) if train_is else (valid, train)
+        raise UserError(
+            f"{one}: is a file, {other} a folder; name patch sets for both or folders for both "
+            "(sr.hr_train, sr.hr_valid)"
+        )
+    return train_is
 
 
 def _from_pairs(train: Path, valid: Path, out: Path, params: Params) -> Facts:

@@ -106,6 +106,9 @@ def test_sets_that_do_not_fit_are_refused(folder: Path, scene: np.ndarray) -> No
     assert "name patch sets for both or folders for both" in both
     mixed = refusal(folder, "lr", "--hr-train", "pairs.h5", "--hr-valid", "twice.h5")
     assert "twice.h5: is of scale 2, pairs.h5 of 3" in mixed
+    missing = refusal(folder, "lr", "--pairs", "data/patches/iphone.h5")
+    assert missing.endswith("no such file; make it with 'ppcn-pipeline patches --phone iphone'")
+    assert "--pairs data: is a folder" in refusal(folder, "lr", "--pairs", "data")
     assert not (folder / "data/sr").exists() or not list((folder / "data/sr").iterdir())
     assert run(folder, "lr", "--pairs", "pairs.h5").returncode == 0
     edit_yaml(folder / "params.yaml", {"sr.train_crop": 64})
