@@ -157,6 +157,16 @@ def edit_yaml(path: Path, changes: dict[str, object]) -> None:
         yaml.dump(values, file)
 
 
+def render_rig(folder: Path, scenes: Iterable[str]) -> None:
+    """Small parameters, some sample photos and what the rig's cameras record of them."""
+    shutil.copy(PARAMS, folder)
+    edit_yaml(folder / "params.yaml", TINY)
+    (folder / "data/sample").mkdir(parents=True)
+    for scene in scenes:
+        shutil.copy(ROOT / f"data/sample/{scene}.jpg", folder / "data/sample")
+    assert run(folder, "rig").returncode == 0
+
+
 @dataclass(frozen=True)
 class Done:
     """What a command came to."""

@@ -13,7 +13,17 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import ENVIRONMENT, PARAMS, ROOT, TINY, edit_yaml, refusal, run, run_apart
+from conftest import (
+    ENVIRONMENT,
+    PARAMS,
+    ROOT,
+    TINY,
+    edit_yaml,
+    refusal,
+    render_rig,
+    run,
+    run_apart,
+)
 from PIL import Image
 from typer.main import get_command
 
@@ -41,12 +51,7 @@ def folder(tmp_path: Path) -> Path:
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Rendered photos of five scenes; tests only read them."""
     folder = tmp_path_factory.mktemp("rig")
-    shutil.copy(PARAMS, folder)
-    edit_yaml(folder / "params.yaml", TINY)
-    (folder / "data/sample").mkdir(parents=True)
-    for scene in SCENES:
-        shutil.copy(ROOT / f"data/sample/{scene}.jpg", folder / "data/sample")
-    assert run(folder, "rig").returncode == 0
+    render_rig(folder, SCENES)
     return folder / "data/rig"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from conftest import PARAMS, ROOT, TINY, edit_yaml, refusal, run
+from conftest import edit_yaml, refusal, render_rig, run
 
 from ppcn.dataset.alignment_set import open_alignments
 from ppcn.dataset.patch_set import open_patches
@@ -21,12 +21,7 @@ HEADER = "stem,verdict,points\n"
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Rendered photos of four scenes and their alignments; tests only read them."""
     folder = tmp_path_factory.mktemp("rig")
-    shutil.copy(PARAMS, folder)
-    edit_yaml(folder / "params.yaml", TINY)
-    (folder / "data/sample").mkdir(parents=True)
-    for scene in SCENES:
-        shutil.copy(ROOT / f"data/sample/{scene}.jpg", folder / "data/sample")
-    assert run(folder, "rig").returncode == 0
+    render_rig(folder, SCENES)
     assert run(folder, "align", "--phone=iphone", "--workers=1").returncode == 0
     return folder
 
