@@ -66,6 +66,17 @@ def tf32(allowed: bool) -> Iterator[None]:
         cudnn.allow_tf32, products.allow_tf32 = before
 
 
+@contextmanager
+def full_precision(device: torch.device) -> Iterator[None]:
+    """Compute in float32 as it is, neither under autocast nor in TF32.
+
+    A function that torch compiles needs this around its call, even if it switches autocast off
+    itself: gradients of matrix products are otherwise compiled as autocast around it has them.
+    """
+    with torch.autocast(device.type, enabled=False), tf32(False):
+        yield
+
+
 def hold_weights(network: nn.Module, dtype: torch.dtype) -> None:
     """Hold the convolutions of a frozen network as autocast would make them anew in every step."""
     for layer in network.modules():

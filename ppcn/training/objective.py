@@ -19,9 +19,9 @@ from ppcn.networks.devices import (
     compile_in_place,
     compiled,
     free_bytes,
+    full_precision,
     hold_weights,
     place,
-    tf32,
 )
 from ppcn.networks.discriminators import Discriminator
 from ppcn.networks.layers import Enhanced, EnhancementNetwork
@@ -179,7 +179,7 @@ def _value(term: Term, evidence: Evidence) -> Tensor:
     """A term, in float32 but for what a network computes."""
     if term.needs == "discriminator":
         return term.compute(evidence)
-    with tf32(False):
+    with full_precision(evidence.image.device):
         return term.compute(evidence)
 
 
@@ -319,7 +319,7 @@ class EnhancementObjective:
             return {term.name: _value(term, evidence) for term in terms}
         own = [term for term in terms if _draws(term, evidence)]
         fixed = tuple(term for term in terms if term not in own)
-        with tf32(False):
+        with full_precision(evidence.image.device):
             values = self._compiled(fixed, replace(evidence, adversary=None, random=None))
         return values | {term.name: _value(term, evidence) for term in own}
 
@@ -378,7 +378,7 @@ class SRObjective:
     def terms(self, network: nn.Module, batch: Batch, step: int, random: torch.Generator) -> Terms:
         """MAE on 0..255, 1 - SSIM and MSE on 0..1, for the network's input and sharp photos."""
         output = network(batch.x)
-        with tf32(False):
+        with full_precision(output.device):
             return self._compute(output, batch.y)
 
     def _values(self, output: Tensor, target: Tensor) -> Terms:

@@ -319,6 +319,29 @@ def test_a_compiled_step_gives_the_same(objective_parts, caplog: pytest.LogCaptu
     assert "not compiled" not in caplog.text
 
 
+@pytest.mark.slow
+def test_a_compiled_step_computes_losses_as_wide_as_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Slow for the C++ compiler. Matrix products, as on a GPU, in bfloat16 training; flat images,
+    on which SSIM's gradient is a small difference of large terms."""
+    monkeypatch.setattr("ppcn.machine.prefers_few_operators", lambda x: True)
+    torch.manual_seed(0)
+    image = (0.5 + 0.002 * torch.randn(2, 3, 32, 32)).requires_grad_()
+    target = 0.5 + 0.002 * torch.randn(2, 3, 32, 32)
+    objective = SRObjective(Params.load(Path("params.yaml")).sr)
+
+    def gradient() -> torch.Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            batch = Batch(image, target, (0, 1))
+            terms = objective.terms(nn.Identity(), batch, 0, torch.Generator())
+        return torch.autograd.grad(terms["ssim"], image)[0]
+
+    expected = gradient()
+    objective.prepare(Engine(precision="bfloat16", compile="step"))
+    assert torch.allclose(gradient(), expected, rtol=1e-3, atol=1e-4 * float(expected.abs().max()))
+
+
 def test_bfloat16_holds_what_does_not_change(objective_parts) -> None:
     recipe, loss, vgg, x, y, _ = objective_parts
     torch.manual_seed(0)
