@@ -14,13 +14,13 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, NamedTuple
 
+from ppcn.downloads.sources import PHOTO_SUFFIXES
 from ppcn.downloads.transfer import no_space
 from ppcn.errors import UserError
 from ppcn.files.artifacts import TEMPORARY
-from ppcn.photos.formats import has_photo_suffix
 
 COPY_CHUNK = 2**20
 # Headers of tar files are read at once; none of an archive of photos is nearly as long.
@@ -63,7 +63,7 @@ class UnsafeArchiveError(UserError):
 
 def measure(folder: Path) -> Extent:
     """Count the photos of a folder and of those below it."""
-    photos = [path for path in folder.rglob("*") if _is_photo(path.relative_to(folder))]
+    photos = [path for path in folder.rglob("*") if is_photo(path.relative_to(folder))]
     sizes = [path.stat().st_size for path in photos if path.is_file()]
     return Extent(len(sizes), sum(sizes))
 
@@ -152,15 +152,15 @@ def _safe_path(source: Path, name: str) -> PurePosixPath:
 def _below(path: PurePosixPath, name: str) -> PurePosixPath | None:
     """A photo's path from a folder on; None if it does not lie in it, or is no photo."""
     parts = path.parts
-    if name not in parts[:-1] or not _is_photo(path):
+    if name not in parts[:-1] or not is_photo(path):
         return None
     return PurePosixPath(*parts[parts.index(name) + 1 :])
 
 
-def _is_photo(path: PurePosixPath | Path) -> bool:
+def is_photo(path: PurePath) -> bool:
     """Whether a file is named as photos are, and not hidden."""
     is_hidden = any(part.startswith(".") or part == MAC_FOLDER for part in path.parts)
-    return has_photo_suffix(Path(path)) and not is_hidden
+    return path.suffix.lower() in PHOTO_SUFFIXES and not is_hidden
 
 
 @contextmanager

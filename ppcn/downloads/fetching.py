@@ -15,19 +15,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ppcn.downloads.contents import Extent, extracting, measure
-from ppcn.downloads.sources import LEEWAY, DataSet, Item, RemoteFile
+from ppcn.downloads.contents import Extent, extracting, is_photo, measure
+from ppcn.downloads.sources import DataSet, Item, RemoteFile
 from ppcn.downloads.transfer import (
     DownloadError,
     Report,
     check_room,
     download,
     megabytes,
+    no_space,
     part_of,
 )
 from ppcn.errors import UserError
 from ppcn.files.artifacts import read_json, replacing, write_exact_json
-from ppcn.photos.formats import has_photo_suffix
 
 DOWNLOADS = "downloads"
 CHUNK = 2**20
@@ -123,7 +123,7 @@ def _fetch_item(data_set: DataSet, item: Item, options: FetchOptions) -> Record:
     record_file = place.with_name(f"{item.name}.json")
     if place.exists():
         record = _checked_earlier(place, record_file)
-        options.say(f"{place}: is there already, fetched on {record['fetched']}")
+        options.say(f"{place}: is there already, fetched on {record.get('fetched')}")
         return record
     options.say(f"{item.name} of {data_set.title}; licence: {data_set.licence} ({data_set.home})")
     source = (_given if options.given else _downloaded)(data_set, item, options)
@@ -149,7 +149,7 @@ def _checked_earlier(place: Path, record_file: Path) -> Record:
         UserError: there is none, or files have been added or removed since.
     """
     if not record_file.is_file():
-        raise UserError(f"{place}: was not fetched; move it elsewhere and repeat the command")
+        raise UserError(f"{place}: was not fetched; use it as it is, or move it elsewhere and repeat")
     record = read_json(record_file)
     now = measure(place) if place.is_dir() else Extent(1, place.stat().st_size)
     if now._asdict() != {name: record.get(name) for name in now._fields}:
@@ -266,12 +266,15 @@ def _put(item: Item, source: Path, place: Path, options: FetchOptions) -> Iterat
     if remote and remote.files == 1:
         file = source / item.name if source.is_dir() else source
         with replacing(place) as temporary:
-            shutil.copyfile(file, temporary)
+            try:
+                shutil.copyfile(file, temporary)
+            except OSError as error:
+                raise no_space(error, place) from None
             yield Extent(1, temporary.stat().st_size)
         return
     limits = NO_LIMIT
     if remote and not source.is_dir():
-        limits = Extent(LEEWAY * remote.files, remote.most_bytes)
+        limits = Extent(remote.most_files, remote.most_bytes)
     files = remote.files if remote else item.photos or 0
     root = item.name if _is_the_folder(item, source) else source.name
     with options.showing(f"unpack {item.name}") as report:
@@ -292,4 +295,4 @@ def _is_the_folder(item: Item, source: Path) -> bool:
     """Whether a folder of the user's own is the item under another name."""
     if not source.is_dir() or not item.photos:
         return False
-    return sum(has_photo_suffix(path) for path in source.iterdir()) == item.photos
+    return sum(is_photo(Path(path.name)) for path in source.iterdir()) == item.photos

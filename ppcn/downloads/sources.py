@@ -9,11 +9,14 @@ from urllib.parse import urlsplit
 
 from ppcn.errors import UserError
 
-# A file or an archive may be this many times as large as a rounded size says, and hold this many
-# times as many files.
+# A file may be this many times as large as a rounded size says, and an archive hold this many times
+# as many files, and some more: what systems put beside photos.
 LEEWAY = 2
+MORE_FILES = 100
 MOST_BYTES_UNKNOWN = 10**9
 """Of a file of which no size is known."""
+PHOTO_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp"}
+"""Of the photos in all of these data sets; other files are left in the archives."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,11 @@ class RemoteFile:
     def most_bytes(self) -> int:
         """What it may measure, downloaded or unpacked; photos hardly shrink in archives."""
         return LEEWAY * self.size or MOST_BYTES_UNKNOWN
+
+    @property
+    def most_files(self) -> int:
+        """How many files it may hold."""
+        return LEEWAY * self.files + MORE_FILES
 
 
 @dataclass(frozen=True)
