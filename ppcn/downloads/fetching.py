@@ -22,9 +22,9 @@ from ppcn.downloads.transfer import (
     Report,
     check_room,
     download,
-    megabytes,
     no_space,
     part_of,
+    report_bytes,
 )
 from ppcn.errors import UserError
 from ppcn.files.artifacts import read_json, replacing, write_exact_json
@@ -149,7 +149,7 @@ def _checked_earlier(place: Path, record_file: Path) -> Record:
         UserError: there is none, or files have been added or removed since.
     """
     if not record_file.is_file():
-        raise UserError(f"{place}: was not fetched; use it as it is, or move it elsewhere and repeat")
+        raise UserError(f"{place}: was not fetched; use it as it is, or move it and repeat")
     record = read_json(record_file)
     now = measure(place) if place.is_dir() else Extent(1, place.stat().st_size)
     if now._asdict() != {name: record.get(name) for name in now._fields}:
@@ -249,12 +249,12 @@ def _first_digest(remote: RemoteFile, digests: dict[str, str], options: FetchOpt
 def _digests(file: Path, options: FetchOptions) -> dict[str, str]:
     """SHA-256 and MD5 of a file, as hex."""
     hashes = {"sha256": hashlib.sha256(), "md5": hashlib.md5(usedforsecurity=False)}
-    size = megabytes(file.stat().st_size)
+    size = file.stat().st_size
     with options.showing(f"check {file.name}, MB") as report, file.open("rb") as opened:
         while chunk := opened.read(CHUNK):
             for one in hashes.values():
                 one.update(chunk)
-            report(megabytes(opened.tell()), size, {})
+            report_bytes(report, opened.tell(), size)
     return {name: one.hexdigest() for name, one in hashes.items()}
 
 

@@ -50,6 +50,12 @@ def megabytes(size: int) -> int:
     return -(-size // MEGABYTE)
 
 
+def report_bytes(report: Report, done: int, size: int) -> None:
+    """Report progress in megabytes; the last one only when all bytes are there."""
+    total = megabytes(size)
+    report(total if done >= size else min(done // MEGABYTE, total - 1), total, {})
+
+
 def part_of(target: Path) -> Path:
     """The file that a download is collected in."""
     return target.with_name(f"{target.name}.part")
@@ -175,7 +181,7 @@ def _append(
                 raise DownloadError(remote.url, "sends more bytes than it announced")
             _write(file.write, chunk, part)
             done += len(chunk)
-            report(megabytes(done), megabytes(max(expected, done)), {})
+            report_bytes(report, done, expected if done <= expected else done + 1)
 
 
 def _write(write: Callable[[memoryview], int | None], chunk: bytes, part: Path) -> None:

@@ -185,6 +185,7 @@ def test_progress_counts_megabytes_and_goes_on(server: Server, tmp_path: Path) -
     )
     assert calls == sorted(calls)
     assert calls[-1] == (3, 3)
+    assert calls.count((3, 3)) == 1
 
 
 KILLED = """
