@@ -7,8 +7,6 @@ then trusted, and every later one must be the same. Sizes in bytes; a rounded on
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
-from ppcn.errors import UserError
-
 # A file may be this many times as large as a rounded size says, and an archive hold this many times
 # as many files, and some more: what systems put beside photos.
 LEEWAY = 2
@@ -94,15 +92,8 @@ class DataSet:
         return any(item.remote is None for item in self.items)
 
     def only(self, names: list[str]) -> "DataSet":
-        """Some of the items.
-
-        Raises:
-            UserError: there is no item of such a name.
-        """
-        known = {item.name: item for item in self.items}
-        if unknown := [name for name in names if name not in known]:
-            raise UserError(f"{self.title} has no '{unknown[0]}'; choose of {', '.join(known)}")
-        return replace(self, items=tuple(known[name] for name in names))
+        """The items of these names alone."""
+        return replace(self, items=tuple(item for item in self.items if item.name in names))
 
 
 # DPED (Ignatov et al. 2017), the patches of 100 px: one archive, a folder for each phone. The home

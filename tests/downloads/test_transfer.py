@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from conftest import ENVIRONMENT
 from local_server import Served, Server, serving
@@ -114,6 +115,18 @@ def test_a_redirect_is_taken_with_its_range(server: Server, tmp_path: Path) -> N
     assert fetched(server, Served(b"", redirect=there), tmp_path / "a.zip") == DATA
     assert server.ranges[2:] == [server.ranges[-1]] * 2
     assert server.ranges[-1] is not None
+
+
+def test_a_redirect_to_an_unencrypted_address_is_refused(tmp_path: Path) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.scheme == "https":
+            return httpx.Response(302, headers={"Location": "http://a.org/a.zip"})
+        return httpx.Response(200, content=DATA)
+
+    remote = RemoteFile("https://a.org/a.zip", 1, size=len(DATA))
+    client = httpx.Client(transport=httpx.MockTransport(answer), follow_redirects=True)
+    with pytest.raises(DownloadError, match=r"leads to http://a\.org/a\.zip, which is not encrypt"):
+        transfer._continue(client, remote, tmp_path / "a.zip.part", lambda *_: None)
 
 
 def test_a_passing_error_is_tried_again(server: Server, tmp_path: Path) -> None:
