@@ -98,7 +98,7 @@ class DataSet:
 
 # DPED (Ignatov et al. 2017), the patches of 100 px: one archive, a folder for each phone. The home
 # page (the authors') calls it "patches for CNN training (6.2 GB)"; its earlier address at
-# data.vision.ee.ethz.ch has answered 403 since 2022, so this is the one on the authors' own server.
+# data.vision.ee.ethz.ch is reported to answer 403, so this is the one on the authors' own server.
 # No digest is published. Files: two for each of the paper's 461,000 training pairs, and for tests.
 DPED_PATCHES = RemoteFile(
     "https://download.ai-benchmark.com/s/dWZz5RD9kHpedix/download/dped.gz",

@@ -75,6 +75,24 @@ def test_without_ranges_or_versions_a_download_starts_afresh(
     server: Server, tmp_path: Path, served: Served
 ) -> None:
     assert fetched(server, served, tmp_path / "a.zip") == DATA
+    assert server.ranges[0] is None
+    assert served.has_ranges is (server.ranges[1] is None)
+
+
+def test_a_part_of_another_address_is_not_continued(server: Server, tmp_path: Path) -> None:
+    target = tmp_path / "a.zip"
+    with pytest.raises(DownloadError):
+        fetched(server, Served(DATA, breaks=[1_000_000, 0, 0, 0, 0]), target)
+    asked = len(server.ranges)
+    assert fetched(server, Served(DATA[::-1]), target, name="other.zip") == DATA[::-1]
+    assert server.ranges[asked:] == [None]
+
+
+def test_a_connection_may_break_often_as_long_as_something_comes(
+    server: Server, tmp_path: Path
+) -> None:
+    served = Served(DATA, breaks=[400_000] * (transfer.TRIES + 3))
+    assert fetched(server, served, tmp_path / "a.zip") == DATA
 
 
 @pytest.mark.parametrize("heeds_if_range", [True, False])
