@@ -58,6 +58,7 @@ COMMANDS = {
         TOOLS, "Write aligned photos and patches as files that other trainers read."
     ),
     "doctor": Command(TOOLS, "Say what is missing on this machine and in this folder."),
+    "fetch": Command(TOOLS, "Download a public data set, check it and unpack it."),
     "scale": Command(TOOLS, "Write a set of values, such as the papers', into params.yaml."),
     "simulate": Command(TOOLS, "Make pairs for cameras of which there are none."),
     "import-dped": Command(TOOLS, "Read DPED's released patches into one patch set."),

@@ -27,6 +27,7 @@ FLOORS = (
     "ppcn.dataset",
     "ppcn.rig",
     "ppcn.registration",
+    "ppcn.downloads",
     "ppcn.weights",
     "ppcn.networks",
     "ppcn.losses",
@@ -54,6 +55,7 @@ FIXED = {
     "pack_into",
     "unpack_from",
     "dslr_dir",
+    "follow_redirects",  # of httpx
 }
 LIBRARY = [path for path in MODULES if path.is_relative_to(ROOT / "ppcn")]
 

@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.options import ParamsFile, load_params
+from pipeline.cli.progress import showing
+from ppcn.downloads.fetching import FetchOptions
+from ppcn.downloads.vgg19 import fetch_vgg
 from ppcn.files.artifacts import write_json
-from ppcn.networks.vgg import fetch_vgg
 
 
 def features(
@@ -25,4 +27,5 @@ def features(
     """
     params = load_params(params_file)
     typer.echo(f"features: VGG-19 from {params.features.source}")
-    write_json(metrics, fetch_vgg(params.features, out))
+    options = FetchOptions(Path("data"), None, showing, typer.echo)
+    write_json(metrics, fetch_vgg(params.features, out, options))
