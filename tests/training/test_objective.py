@@ -15,7 +15,8 @@ from ppcn.networks.vgg import load_vgg
 from ppcn.params import Engine, Params, Recipe, TermName
 from ppcn.params.losses import Weights
 from ppcn.training.batches import Batch
-from ppcn.training.objective import TERMS, EnhancementObjective, SRObjective
+from ppcn.training.objective import TERMS, EnhancementObjective
+from ppcn.training.sr_objective import SRObjective
 
 
 @pytest.fixture
@@ -238,7 +239,7 @@ def test_a_weight_under_loss_replaces_the_recipes(params: Params) -> None:
 
 def test_super_resolution_is_equation_6(params: Params) -> None:
     x, y = torch.rand(2, 1, 3, 32, 32)
-    objective = SRObjective(params.sr)
+    objective = SRObjective(params.sr, params.sr.steps)
     terms = objective.terms(nn.Identity(), Batch(x, y), 0, torch.Generator())
     assert set(terms) == {"mae", "ssim"}
     assert float(terms["mae"]) == pytest.approx(255 * float((x - y).abs().mean()), rel=1e-5)
