@@ -17,6 +17,7 @@ from ppcn.errors import UserError
 from ppcn.files.artifacts import TEMPORARY
 from ppcn.inference.after_fork import survive_fork
 from ppcn.inference.images import Colours, to_array
+from ppcn.inference.overlapped import SIDE, Overlapped
 from ppcn.inference.photo_rows import Pixels, Rows
 from ppcn.inference.runtimes import Runtime
 from ppcn.inference.tiled import Report, Tiled, assemble
@@ -30,6 +31,7 @@ from ppcn.photos.resize import SCALE, enlarge
 from ppcn.weights import load_weights, scale_of
 from ppcn.weights.cameras import same_camera
 from ppcn.weights.shipped import ANY, find_weights
+from ppcn.weights.spandrel_models import ForeignModel, is_foreign_model, load_foreign_model
 
 Task = Literal["enhance", "upscale"]
 Image = NDArray[Any] | Picture | str | PathLike[str]
@@ -88,7 +90,8 @@ def upscale(image: Image, weights: str | Path = UPSCALES) -> Any:
 
     Args:
         image: as for `enhance`.
-        weights: name of weights that come with this package, or a weights file.
+        weights: name of weights that come with this package, or a weights file, of this project or
+            of a network that spandrel knows.
 
     Returns:
         As `enhance`, but of four times the height and width, or as many times as the weights
@@ -142,6 +145,13 @@ class Predictor:
     ) -> None:
         survive_fork()
         path = find_weights(weights)
+        self._tiled: Tiled | Overlapped
+        if task == "upscale" and is_foreign_model(path):
+            model = load_foreign_model(path)
+            self.facts: dict[str, Any] = {"network": model.name}
+            self._input, self.scale = "lr", model.scale
+            self._tiled = _overlapped(path, model, memory, runtime)
+            return
         network, self.facts = load_weights(path)
         self._input = NETWORKS[self.facts["network"]].input
         serves: Task = "enhance" if self._input == "image" else "upscale"
@@ -202,6 +212,30 @@ class Predictor:
             if comparison:
                 write_comparison(before, after, comparison)
         return dropped
+
+
+def _overlapped(
+    path: Path, model: ForeignModel, memory: int | None, runtime: Runtime | None
+) -> Overlapped:
+    """A network of another program, for photos of any size.
+
+    Raises:
+        UserError: it is to be computed otherwise than by torch, in tiles of one size.
+    """
+    if memory is not None:
+        raise UserError(
+            f"{path}: networks of other programs are computed in tiles of {SIDE} px, whatever "
+            "memory they take; leave the limit of memory out"
+        )
+    if runtime is not None and runtime.name != "torch":
+        raise UserError(
+            f"{path}: networks of other programs are computed with torch; leave the runtime "
+            f"{runtime.name} out"
+        )
+    precision = runtime.precision if runtime else "float32"
+    if precision == "bfloat16" and not model.has_bfloat16:
+        raise UserError(f"{path}: {model.name} does not compute in bfloat16; choose float32")
+    return Overlapped(model, precision)
 
 
 class Enlarged:

@@ -41,10 +41,11 @@ class SRObjective:
     def __init__(self, loss: SRLoss, steps: int, teacher: SRTeacher | None = None) -> None:
         share = loss.teacher_weight if teacher else 0.0
         own, taught = (1 - share) * loss.mae_weight, share * loss.mae_weight
-        papers = {"mae": own, "ssim": loss.ssim_weight, "mse": loss.mse_weight}
-        ours = {"teacher": taught, "squares": own, "teacher_squares": taught}
-        self.weights = not_all_zero(papers) if share < 1 else papers
-        self.weights |= ours
+        weights = {"mae": own, "ssim": loss.ssim_weight, "mse": loss.mse_weight}
+        weights |= {"teacher": taught} if teacher else {}
+        if loss.mse_from < 1:
+            weights |= {"squares": own, "teacher_squares": taught}
+        self.weights = not_all_zero(weights)
         self._luma, self._teacher = loss.luma, teacher
         self._first_of_squares = loss.mse_from * steps
         self._compute = self._values
@@ -78,7 +79,7 @@ class SRObjective:
                 "mse": lambda: losses.squared(output, target),
                 "teacher": lambda: self._errors(output, taught),
             }
-        return {name: term() for name, term in terms.items() if self.weights[name]}
+        return {name: term() for name, term in terms.items() if self.weights.get(name)}
 
     def _errors(self, output: Tensor, target: Tensor) -> Tensor:
         return WHITE * losses.with_luma(losses.absolute, output, target, self._luma)
