@@ -123,6 +123,14 @@ class CropSet:
         return self._file["lr"][part], self._file["hr"][part]
 
 
+def is_crop_set(path: Path) -> bool:
+    """Whether a file is a set of crops, as far as its datasets tell."""
+    if not h5py.is_hdf5(path):
+        return False
+    with h5py.File(path, "r") as file:
+        return isinstance(file.get("hr"), h5py.Dataset) and "lr" in file
+
+
 @contextmanager
 def open_crops(path: Path) -> Iterator[CropSet]:
     """Open training crops for reading.

@@ -7,12 +7,14 @@ the photo on every side. What a network takes from further away differs at seams
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from ppcn.errors import UserError
 from ppcn.inference.photo_rows import Rows
-from ppcn.inference.runtimes import Precision
+from ppcn.inference.runtimes import Precision, Runtime
 from ppcn.inference.tile_grid import GROUP, Span, cut
 from ppcn.inference.tiled import Piece, Report
 from ppcn.networks.devices import choose_device, place, to_tensor
@@ -32,6 +34,7 @@ class Overlapped:
         overlap: of that, what surrounds the part that the tile answers for on each side, px.
 
     Attributes:
+        name: of the network's architecture.
         scale: how many times as large its result is.
     """
 
@@ -42,7 +45,7 @@ class Overlapped:
         side: int = SIDE,
         overlap: int = OVERLAP,
     ) -> None:
-        self.scale = network.scale
+        self.name, self.scale = network.name, network.scale
         self._network = place(network).eval()
         self._halves = precision == "bfloat16"
         self._side, self._overlap = side, overlap
@@ -74,3 +77,27 @@ class Overlapped:
         """What a tile answers for in its result."""
         first, last = span.start - span.reads_from, span.stop - span.reads_from
         return slice(first * self.scale, last * self.scale)
+
+
+def overlapped(
+    path: Path, model: ForeignModel, memory: int | None, runtime: Runtime | None
+) -> Overlapped:
+    """A network of another program, for photos of any size.
+
+    Raises:
+        UserError: it is to be computed otherwise than by torch, in tiles of one size.
+    """
+    if memory is not None:
+        raise UserError(
+            f"{path}: networks of other programs are computed in tiles of {SIDE} px, whatever "
+            "memory they take; leave the limit of memory out"
+        )
+    if runtime is not None and runtime.name != "torch":
+        raise UserError(
+            f"{path}: networks of other programs are computed with torch; leave the runtime "
+            f"{runtime.name} out"
+        )
+    precision = runtime.precision if runtime else "float32"
+    if precision == "bfloat16" and not model.has_bfloat16:
+        raise UserError(f"{path}: {model.name} does not compute in bfloat16; choose float32")
+    return Overlapped(model, precision)

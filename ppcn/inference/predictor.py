@@ -16,8 +16,9 @@ from PIL.Image import Image as Picture
 from ppcn.errors import UserError
 from ppcn.files.artifacts import TEMPORARY
 from ppcn.inference.after_fork import survive_fork
+from ppcn.inference.example_inputs import enlarged_examples
 from ppcn.inference.images import Colours, to_array
-from ppcn.inference.overlapped import SIDE, Overlapped
+from ppcn.inference.overlapped import Overlapped, overlapped
 from ppcn.inference.photo_rows import Pixels, Rows
 from ppcn.inference.runtimes import Runtime
 from ppcn.inference.tiled import Report, Tiled, assemble
@@ -31,7 +32,7 @@ from ppcn.photos.resize import SCALE, enlarge
 from ppcn.weights import load_weights, scale_of
 from ppcn.weights.cameras import same_camera
 from ppcn.weights.shipped import ANY, find_weights
-from ppcn.weights.spandrel_models import ForeignModel, is_foreign_model, load_foreign_model
+from ppcn.weights.spandrel_models import is_foreign_model, load_foreign_model
 
 Task = Literal["enhance", "upscale"]
 Image = NDArray[Any] | Picture | str | PathLike[str]
@@ -128,7 +129,7 @@ class Predictor:
         task: what it has to be for.
         memory: what maps may fill, bytes; see `Tiled`.
         runtime: what computes; torch by default.
-        calibration: patches (N, H, W, 3) uint8 for runtimes of low precision.
+        calibration: photos (N, H, W, 3) uint8 for runtimes of low precision.
 
     Raises:
         UserError: no such weights, or this process was forked after CUDA had been used.
@@ -150,7 +151,7 @@ class Predictor:
             model = load_foreign_model(path)
             self.facts: dict[str, Any] = {"network": model.name}
             self._input, self.scale = "lr", model.scale
-            self._tiled = _overlapped(path, model, memory, runtime)
+            self._tiled = overlapped(path, model, memory, runtime)
             return
         network, self.facts = load_weights(path)
         self._input = NETWORKS[self.facts["network"]].input
@@ -158,6 +159,8 @@ class Predictor:
         if serves != task:
             raise TaskError(path, self.facts["network"], serves)
         self.scale = 1 if task == "enhance" else scale_of(self.facts)
+        if calibration is not None and self._input == "lr_bicubic":
+            calibration = enlarged_examples(calibration, self.scale)
         self._tiled = Tiled(network, memory, runtime, calibration)
 
     def pieces(self, photo: Rows, report: Report) -> Iterator[Piece]:
@@ -212,30 +215,6 @@ class Predictor:
             if comparison:
                 write_comparison(before, after, comparison)
         return dropped
-
-
-def _overlapped(
-    path: Path, model: ForeignModel, memory: int | None, runtime: Runtime | None
-) -> Overlapped:
-    """A network of another program, for photos of any size.
-
-    Raises:
-        UserError: it is to be computed otherwise than by torch, in tiles of one size.
-    """
-    if memory is not None:
-        raise UserError(
-            f"{path}: networks of other programs are computed in tiles of {SIDE} px, whatever "
-            "memory they take; leave the limit of memory out"
-        )
-    if runtime is not None and runtime.name != "torch":
-        raise UserError(
-            f"{path}: networks of other programs are computed with torch; leave the runtime "
-            f"{runtime.name} out"
-        )
-    precision = runtime.precision if runtime else "float32"
-    if precision == "bfloat16" and not model.has_bfloat16:
-        raise UserError(f"{path}: {model.name} does not compute in bfloat16; choose float32")
-    return Overlapped(model, precision)
 
 
 class Enlarged:
