@@ -15,13 +15,16 @@ from torch import Tensor
 from ppcn.errors import UserError
 from ppcn.inference.photo_rows import Rows
 from ppcn.inference.runtimes import Precision, Runtime
-from ppcn.inference.tile_grid import GROUP, Span, cut
+from ppcn.inference.tile_grid import Span, cut
 from ppcn.inference.tiled import Piece, Report
 from ppcn.networks.devices import choose_device, place, to_tensor
 from ppcn.weights.spandrel_models import ForeignModel
 
 # Side of what a tile reads, and how far it overlaps each neighbour; px of the photo.
 SIDE, OVERLAP = 256, 32
+# Tiles begin at multiples of it, so that windows of attention of 8, 16 or 32 px lie where they would
+# in the whole photo.
+WINDOWS = 32
 
 
 class Overlapped:
@@ -49,8 +52,7 @@ class Overlapped:
         self._network = place(network).eval()
         self._halves = precision == "bfloat16"
         self._side, self._overlap = side, overlap
-        # Windows of attention lie where they would in the whole photo.
-        self._group = math.lcm(GROUP, network.multiple)
+        self._group = math.lcm(WINDOWS, network.multiple)
 
     @torch.inference_mode()
     def tiles(self, photo: Rows, report: Report = lambda done, total: None) -> Iterator[Piece]:

@@ -134,6 +134,16 @@ def _read_state(path: Path) -> Mapping[str, Any]:
 
 
 def _spandrel(path: Path) -> ModuleType:
+    try:
+        return import_spandrel()
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"{path}: holds no network of this project, and those of other programs are read with "
+            f"{error.name}, which is missing; install it with: pip install 'ppcn[spandrel]'"
+        ) from None
+
+
+def import_spandrel() -> ModuleType:
     """The module, also where torchvision cannot be imported, as its wheels for CUDA on a CPU."""
     stand_ins: dict[str, ModuleType] = {}
     try:
@@ -144,11 +154,6 @@ def _spandrel(path: Path) -> ModuleType:
     sys.modules.update(stand_ins)
     try:
         return import_module("spandrel")
-    except ModuleNotFoundError as error:
-        raise UserError(
-            f"{path}: holds no network of this project, and those of other programs are read with "
-            f"{error.name}, which is missing; install it with: pip install 'ppcn[spandrel]'"
-        ) from None
     finally:
         for name in stand_ins:
             del sys.modules[name]
