@@ -22,8 +22,8 @@ from ppcn.weights.spandrel_models import ForeignModel
 
 # Side of what a tile reads, and how far it overlaps each neighbour; px of the photo.
 SIDE, OVERLAP = 256, 32
-# Tiles begin at multiples of it, so that windows of attention of 8, 16 or 32 px lie where they would
-# in the whole photo.
+# Tiles begin at multiples of it, so that windows of attention of 8, 16 or 32 px lie where they
+# would in the whole photo.
 WINDOWS = 32
 
 
