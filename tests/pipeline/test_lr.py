@@ -13,6 +13,7 @@ from PIL import Image
 from ppcn.dataset.lr_maker import LRMaker
 from ppcn.params import Params
 from ppcn.photos.resize import shrink
+from ppcn.rig.camera import light_of
 
 
 @pytest.fixture
@@ -48,8 +49,9 @@ def test_cameras_blur_and_compress_and_keep_colours(photos: Path) -> None:
     assert 0 < same.sum() < len(lr) / 2
     changed = np.abs(lr[~same].astype(int) - bicubic[~same]).mean(axis=(1, 2, 3))
     assert changed.min() > 0.3
-    means = lr.mean(axis=(1, 2)) - bicubic.mean(axis=(1, 2))
-    assert np.abs(means).max() < 1.5
+    # Lenses blur light, whose mean stays; that of its square roots, as files hold it, rises a little.
+    light, before = (light_of(images).mean(axis=(1, 2)) for images in (lr, bicubic))
+    assert np.abs(light - before).max() < 0.01
     edit_yaml(photos / "params.yaml", {"seed": 99})
     assert run(photos, "lr", "--out", "two").returncode == 0
     _, other, again = read(photos / "two")
