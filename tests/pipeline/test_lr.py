@@ -49,7 +49,7 @@ def test_cameras_blur_and_compress_and_keep_colours(photos: Path) -> None:
     assert 0 < same.sum() < len(lr) / 2
     changed = np.abs(lr[~same].astype(int) - bicubic[~same]).mean(axis=(1, 2, 3))
     assert changed.min() > 0.3
-    # Lenses blur light, whose mean stays; that of its square roots, as files hold it, rises a little.
+    # Lenses blur light, whose mean stays; that of the values of files rises a little.
     light, before = (light_of(images).mean(axis=(1, 2)) for images in (lr, bicubic))
     assert np.abs(light - before).max() < 0.01
     edit_yaml(photos / "params.yaml", {"seed": 99})

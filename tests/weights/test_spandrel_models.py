@@ -13,11 +13,13 @@ from safetensors.torch import save_file
 from test_foreign import Bomb
 
 import ppcn
+from ppcn import losses
 from ppcn.errors import UserError
 from ppcn.inference.overlapped import Overlapped
 from ppcn.inference.photo_rows import ArrayRows
 from ppcn.inference.tiled import assemble
 from ppcn.photos.decode import read_photo, write_photo
+from ppcn.training.sr_teacher import SRTeacher
 from ppcn.weights import SHIPPED
 from ppcn.weights.spandrel_models import import_spandrel, load_foreign_model
 from ppcn.weights.upscalers import load_upscaler
@@ -92,6 +94,19 @@ def test_commands_take_the_file(tmp_path: Path) -> None:
     write_photo(tmp_path / "set/a.png", textured(80, 80))
     done = run(tmp_path, "score-sr", "--weights=model.pth", *SET)
     assert "RealESRGAN Compact: psnr" in done.stdout and "shave2" in done.stdout, done
+
+
+def test_they_teach(tmp_path: Path) -> None:
+    """Squares of what is learnt from keep the teacher's photo for the way back."""
+    torch.save(compact().state_dict(), tmp_path / "model.pth")
+    teacher = SRTeacher(tmp_path / "model.pth")
+    photo = textured(16, 20)
+    taught = teacher(torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float() / 255)
+    whole = expected(tmp_path / "model.pth", photo)
+    assert np.abs(taught[0].permute(1, 2, 0).numpy() - whole).max() < 1e-5
+    learns = torch.zeros_like(taught, requires_grad=True)
+    losses.squared(learns, taught).backward()
+    assert teacher.scale == 2 and float(learns.grad.abs().max()) > 0
 
 
 OPTIONS = [
