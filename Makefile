@@ -41,6 +41,8 @@ setup: .venv/installed
 		then grep -v '^torch==' constraints.txt > .venv/constraints.txt; \
 		else cp constraints.txt .venv/constraints.txt; fi
 	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c .venv/constraints.txt -e '.[dev]'
+	@# Without torchvision, for which it asks: the wheels for CUDA cannot be imported beside a torch for CPUs.
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --no-deps 'spandrel==0.4.2' 'einops==0.8.2'
 	@$(BIN)/python -m pipeline align --help > /dev/null
 	@touch $@
 

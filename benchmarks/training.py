@@ -48,7 +48,8 @@ from ppcn.networks.ppcn_sr import PPCNSR
 from ppcn.networks.vgg import load_vgg
 from ppcn.params import Engine, Params
 from ppcn.training.batches import Batch, Batches, CropSource, PatchSource, Source
-from ppcn.training.objective import EnhancementObjective, Objective, SRObjective
+from ppcn.training.objective import EnhancementObjective, Objective
+from ppcn.training.sr_objective import SRObjective
 from ppcn.training.train_state import TrainState
 from ppcn.training.trainer import TrainConfig, train_step
 
@@ -81,7 +82,7 @@ def prepare(stage: str, batch: int, files: ExitStack) -> tuple[Job, Any]:
     if stage == "sr":
         training = params.sr.model_copy(update={"batch": batch})
         source: Source = CropSource(files.enter_context(open_crops(CROPS)), training, True)
-        objective: Objective = SRObjective(params.sr)
+        objective: Objective = SRObjective(params.sr, params.sr.steps)
         network: nn.Module = PPCNSR()
         literal: Any = LiteralSR(twin(network), objective.weights)
         return Job(network, objective, Batches(source, 0)), literal

@@ -34,7 +34,7 @@ def _full_precision(function: Callable[P, Tensor]) -> Callable[P, Tensor]:
 
     @wraps(function)
     def run(*arguments: P.args, **options: P.kwargs) -> Tensor:
-        first = arguments[0]
+        first = next(a for a in arguments if not callable(a))
         tensor = first[0] if isinstance(first, tuple) else first
         assert isinstance(tensor, Tensor)
         with torch.autocast(tensor.device.type, enabled=False):
@@ -283,6 +283,25 @@ def absolute(x: Tensor, y: Tensor, channels: Channels = "equal") -> Tensor:
 def squared(x: Tensor, y: Tensor) -> Tensor:
     """Mean squared error (SRCNN, VDSR, FSRCNN)."""
     return F.mse_loss(_wide(x), _wide(y))
+
+
+@_full_precision
+def with_luma(
+    distance: Callable[[Tensor, Tensor], Tensor], x: Tensor, y: Tensor, share: float
+) -> Tensor:
+    """A distance of images, of which a share is taken on their brightness (BT.601).
+
+    Args:
+        distance: `absolute` or `squared`.
+        x: generated images.
+        y: target images.
+        share: 0..1; 0 is the distance itself.
+    """
+    if not share:
+        return distance(x, y)
+    weights = _constants(LUMA_WEIGHTS, x.device, torch.float32).view(1, 3, 1, 1)
+    brightness = distance(*((_wide(i) * weights).sum(1, keepdim=True) for i in (x, y)))
+    return (1 - share) * distance(x, y) + share * brightness
 
 
 @_full_precision

@@ -21,8 +21,7 @@ from ppcn.inference.predictor import Predictor, Task, TaskError
 from ppcn.inference.runtimes import make_runtime
 from ppcn.photos.formats import WRITTEN, EncodeOptions, Subsampling
 from ppcn.photos.photo_file import PhotoFile
-from ppcn.weights import read_facts, scale_of
-from ppcn.weights.shipped import AUTO, find_weights
+from ppcn.weights.shipped import AUTO
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +133,10 @@ def process_photos(
     if existing := len(jobs) - len(due):
         say(f"{existing} of {len(jobs)} results already exist; --overwrite replaces them")
     choices = choose_weights([job.photo for job in due], task, weights)
-    scale = 1 if task == "enhance" else scale_of(read_facts(find_weights(weights)))
+    predictors: dict[str, Predictor] = {}
+    if task == "upscale" and due:
+        predictors[weights] = _load_predictor(options, task, weights)
+    scale = predictors[weights].scale if predictors else 1
     failures = _Failures(len(due))
     possible = [
         (job, choice)
@@ -142,8 +144,8 @@ def process_photos(
         if failures.none_of(job, partial(_check, job, options, scale))
     ]
     failures.tell()
-    names = dict.fromkeys(choice.weights for _, choice in possible)
-    predictors = {name: _load_predictor(options, task, name) for name in names}
+    for name in {choice.weights: None for _, choice in possible if task == "enhance"}:
+        predictors[name] = _load_predictor(options, task, name)
     if weights == AUTO and (line := describe_choice([choice for _, choice in possible])):
         say(line)
     run = _Run(options, None if is_file(out) else out, task, strength)

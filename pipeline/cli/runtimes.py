@@ -30,16 +30,20 @@ PrecisionOption = Annotated[
 ]
 Calibrate = Annotated[
     Path | None,
-    typer.Option("--calibrate", help="Patch set on whose photos --precision int8 is calibrated."),
+    typer.Option(
+        "--calibrate",
+        help="Set on whose photos --precision int8 is calibrated: a patch set or, for "
+        "super-resolution, a set of crops to train on (data/sr/train.h5).",
+    ),
 ]
 
 
 def calibration(is_int8: bool, patches: Path | None) -> NDArray[np.uint8] | None:
-    """Patches that int8 is calibrated on, (N, H, W, 3) of the phone's training photos.
+    """Photos that int8 is calibrated on, (N, H, W, 3), of the phone or LR.
 
     Args:
         is_int8: whether they are needed.
-        patches: the patch set.
+        patches: the patch set or set of crops.
 
     Raises:
         UserError: it is missing, or not needed.
@@ -47,7 +51,7 @@ def calibration(is_int8: bool, patches: Path | None) -> NDArray[np.uint8] | None
     if is_int8 and not patches:
         raise UserError(
             "--precision int8 has to be calibrated; give --calibrate a patch set such as "
-            "data/patches/PHONE.h5"
+            "data/patches/PHONE.h5 or, for super-resolution, data/sr/train.h5"
         )
     if patches and not is_int8:
         raise UserError("--calibrate serves --precision int8 alone; leave it out")

@@ -77,7 +77,7 @@ def evaluate_sr(
             scores = score_sr(methods, pairs, scale=held_out.scale)
         gain = scores[own]["psnr"] - scores[BICUBIC]["psnr"]
         recorded = provenance(params.seed, {**files, "valid": valid_set})
-        write_json(metrics, {**scores, "gain_db": gain, **recorded})
+        write_json(metrics, {**scores, **held_out.lr, "gain_db": gain, **recorded})
         for name, picture in _pictures(held_out, names, methods):
             write_photo(pictures / f"{name}.png", picture)
     for name in files:

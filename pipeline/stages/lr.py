@@ -8,6 +8,7 @@ import typer
 
 from pipeline.cli.options import ParamsFile, load_params
 from pipeline.cli.progress import counted, showing
+from ppcn.dataset.lr_maker import LRMaker
 from ppcn.dataset.patch_set import open_patches
 from ppcn.dataset.scenes import scenes_of_files
 from ppcn.dataset.sr_pairs import (
@@ -24,7 +25,7 @@ from ppcn.dataset.sr_photos import (
     check_sizes,
     hold_photos_out,
 )
-from ppcn.dataset.sr_set import write_crops, write_photos, write_stems
+from ppcn.dataset.sr_set import name_lr, write_crops, write_photos, write_stems
 from ppcn.errors import UserError
 from ppcn.files.artifacts import create_two_hdf5, write_json
 from ppcn.params import Params, SuperResolution
@@ -68,7 +69,9 @@ def lr(
     """Make training crops and low-resolution photos for super-resolution.
 
     Sharp photos are cut into crops to train on, some photos are held out, and the low-resolution
-    (LR) versions of both are made by bicubic reduction. Of real pairs LR is the phone's patch.
+    (LR) versions of both are made by bicubic reduction, or as random cameras record them (sr.lr).
+    Of real pairs LR is the phone's patch. Photos of the folders of sr.exclude, their crops and
+    copies are not trained on.
     """
     params = load_params(params_file)
     if pairs and (hr_train or hr_valid):
@@ -102,6 +105,11 @@ def _are_patch_sets(train: Path, valid: Path) -> bool:
 
 def _from_pairs(train: Path, valid: Path, out: Path, params: Params) -> Facts:
     """Both sets, or neither, of patch sets of real pairs."""
+    if params.sr.exclude:
+        raise UserError(
+            f"sr.exclude: photos cannot be looked for in patches ({train}); leave it empty, and "
+            "leave their pairs out before the patches are cut"
+        )
     with open_patches(train) as patches, open_patches(valid) as others:
         for one in (patches, others):
             check_scale(one)
@@ -109,7 +117,9 @@ def _from_pairs(train: Path, valid: Path, out: Path, params: Params) -> Facts:
             raise UserError(f"{valid}: is of scale {others.scale}, {train} of {patches.scale}")
         scale, rows, held_out = patches.scale, training_rows(patches), held_out_rows(others)
         with create_two_hdf5(out / TRAIN, out / VALID) as (crops, photos), showing("lr") as report:
-            pairs = training_crops(patches, counted(rows, len(rows), report), params.sr.lr)
+            maker = LRMaker(params.sr, params.seed)
+            pairs = training_crops(patches, counted(rows, len(rows), report), maker)
+            name_lr(crops, params.sr.lr)
             write_crops(crops, pairs, patches.stems, scale * patches.size, scale)
             for use, indices in held_out.items():
                 write_photos(photos, held_out_pairs(others, indices), scale, use)
@@ -127,13 +137,15 @@ def _from_pairs(train: Path, valid: Path, out: Path, params: Params) -> Facts:
 def _from_photos(train: Path, valid: Path, out: Path, params: Params) -> Facts:
     """Both sets, or neither, of folders of sharp photos."""
     sr = params.sr
-    chosen = check_sizes(hold_photos_out(train, valid, sr.test, params.seed, _find_scenes), sr)
-    photos = SharpPhotos(chosen, sr)
+    chosen = check_sizes(hold_photos_out(train, valid, sr, params.seed, _find_scenes), sr)
+    photos = SharpPhotos(chosen, LRMaker(sr, params.seed))
     _write(out, chosen, photos, sr)
     for path, reason in photos.left_out.items():
         typer.echo(f"left out {path}: {reason}")
     crops, held_out = sum(photos.crops.values()), len(photos.held_out)
-    facts = {"crops": crops, "train_photos": len(photos.crops), "held_out_photos": held_out}
+    facts: Facts = {"crops": crops, "train_photos": len(photos.crops), "held_out_photos": held_out}
+    if sr.lr == "camera":
+        facts["lr"] = sr.lr
     if scenes := chosen.scenes:
         facts["train_scenes"] = len({scenes[stem] for stem in photos.crops})
         facts["held_out_scenes"] = len({scenes[stem] for stem in photos.held_out})
@@ -150,6 +162,8 @@ def _find_scenes(photos: Photos) -> Mapping[str, str]:
 def _write(out: Path, chosen: ChosenPhotos, photos: SharpPhotos, sr: SuperResolution) -> None:
     """Both sets, or neither; the held-out photos first, of which there are fewer."""
     with create_two_hdf5(out / TRAIN, out / VALID) as (train, valid):
+        for file in (train, valid):
+            name_lr(file, sr.lr)
         with showing("lr photos") as report:
             items = counted(chosen.held_out.items(), len(chosen.held_out), report)
             write_photos(valid, photos.with_lr(items))

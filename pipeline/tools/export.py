@@ -12,7 +12,9 @@ from pipeline.cli.runtimes import Calibrate, calibration
 from ppcn.errors import UserError
 from ppcn.export import FORMATS, FormatName
 from ppcn.export import export as write
-from ppcn.weights import load_weights
+from ppcn.inference.example_inputs import enlarged_examples
+from ppcn.networks import NETWORKS
+from ppcn.weights import load_weights, scale_of
 from ppcn.weights.shipped import find_weights
 
 FIXED_SIZE = [name for name, row in FORMATS.items() if row.fixed_size]
@@ -53,6 +55,8 @@ def export(
         raise UserError(f"--precision int8 is for --format {able}; the others are float32")
     patches = calibration(precision == "int8", calibrate)
     network, facts = load_weights(find_weights(weights))
+    if patches is not None and NETWORKS[facts["network"]].input == "lr_bicubic":
+        patches = enlarged_examples(patches, scale_of(facts))
     out.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=out.parent, prefix=f".{out.stem}-") as folder:
         written = Path(folder) / out.name

@@ -17,13 +17,15 @@ def upscale(
         str,
         typer.Option(
             help="Weights file of a super-resolution network, or the name of weights that come "
-            "with this program: ppcn_sr."
+            "with this program: ppcn_sr. Also a .pth or .safetensors of another program's network, "
+            "of an architecture that spandrel knows; spandrel is an extra."
         ),
     ] = UPSCALES,
 ) -> None:
     """Enlarge photos to four times their height and width.
 
-    Weights that were trained for another scale enlarge by that.
+    Weights that were trained for another scale enlarge by that. Networks of other programs are
+    computed by torch, in tiles that overlap.
 
     EXIF, XMP, IPTC, colours, HDR gain maps, bit depth and transparency are kept; what a result
     leaves out is named at the end.

@@ -1,6 +1,5 @@
 """Pairs that no two cameras took: windows of good photos, and what random cameras make of them."""
 
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +10,8 @@ from ppcn.dataset.extract import correlation
 from ppcn.dataset.patch_set import Patch
 from ppcn.params import Simulate
 from ppcn.photos.decode import read_photo
-from ppcn.rig.camera import develop, light_of, random_stream
-from ppcn.rig.random_camera import draw_character
+from ppcn.rig.camera import random_stream
+from ppcn.rig.random_camera import record_at_random
 
 
 @dataclass(frozen=True)
@@ -53,9 +52,7 @@ def _pair(photo: Image.Image, params: Simulate, random: np.random.Generator) -> 
         side, left, top = params.size, int(left), int(top)
     box = (left, top, left + side, top + side)
     scaled = photo.resize((params.size, params.size), Image.Resampling.LANCZOS, box)
-    window = recorded = np.asarray(scaled)
-    if random.random() >= params.untouched:
-        file = develop(light_of(window), draw_character(params, random), random)
-        recorded = np.asarray(Image.open(io.BytesIO(file)))
+    window = np.asarray(scaled)
+    recorded = record_at_random(window, params, random)
     agreement = correlation(recorded, window)
     return Patch(recorded, window, (int(left), int(top)), (0.0, 0.0), 0.0, agreement)

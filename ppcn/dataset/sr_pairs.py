@@ -9,13 +9,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ppcn.dataset.lr_maker import LRMaker
 from ppcn.dataset.patch_set import PatchSet
 from ppcn.dataset.splits import TEST, TRAIN, VALIDATION
 from ppcn.errors import UserError
 from ppcn.photos.decode import Photo
-from ppcn.photos.resize import shrink
 
-LR = Literal["phone", "bicubic"]
 Indices = NDArray[np.int64]
 
 
@@ -38,20 +37,21 @@ def training_rows(patches: PatchSet) -> Indices:
 
 
 def training_crops(
-    patches: PatchSet, rows: Iterable[int], lr: LR
+    patches: PatchSet, rows: Iterable[int], lr: LRMaker
 ) -> Iterator[tuple[int, Photo, Photo]]:
     """Patches as crops: the photo's number, HR and LR.
 
     Args:
         patches: a patch set.
         rows: of it.
-        lr: `phone`, or `bicubic` for the reduced HR patch in its place, which is what most
-            networks are trained on.
+        lr: makes LR of the HR patch in place of the phone's, which is what most networks are
+            trained on, unless `sr.lr` is `phone`.
     """
     for row in rows:
         phone, reference = (side[0] for side in patches.read([int(row)]))
-        small = phone if lr == "phone" else shrink(reference, patches.scale)
-        yield int(patches.photo[row]), reference, small
+        if lr.sr.lr != "phone":
+            phone = lr.train(reference, str(row), scale=patches.scale)
+        yield int(patches.photo[row]), reference, phone
 
 
 def held_out_rows(patches: PatchSet) -> dict[Literal["validation", "test"], Indices]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ppcn.dataset.lr_maker import LRMaker
 from ppcn.dataset.splits import TEST, assign_splits
 from ppcn.errors import UserError
 from ppcn.files.artifacts import sha256
@@ -16,6 +17,8 @@ Photos = dict[str, Path]
 # Endings of the two versions of a photo that lie beside each other: 0801x4.png, baby_LR.png.
 LR_ENDING = re.compile(r"([_-]LR|[_-]?x[2348])+$", re.IGNORECASE)
 HR_ENDING = re.compile(r"[_-]HR$", re.IGNORECASE)
+# What photos are called that must not be trained on.
+HELD_OUT, EXCLUDED = "the held-out photo {}", "{}, which sr.exclude keeps out of training"
 # Sides in px of the held-out photos: SSIM's window of 11 and 4 shaved from each side; the part that
 # trainings are validated on.
 SMALLEST_SCORED, SMALLEST_VALIDATED = 20, 256
@@ -42,7 +45,7 @@ class ChosenPhotos:
 def hold_photos_out(
     train: Path,
     valid: Path,
-    share: float | list[str],
+    sr: SuperResolution,
     seed: int,
     find_scenes: Callable[[Photos], Mapping[str, str]],
 ) -> ChosenPhotos:
@@ -51,29 +54,49 @@ def hold_photos_out(
     Args:
         train: folder of sharp photos.
         valid: folder of held-out photos; if it is the same, some of its photos are held out.
-        share: of these, or their stems (`sr.test` of params.yaml).
+        sr: the `sr` group of params.yaml: `test`, the share of these or their stems, and
+            `exclude`, folders of photos that are kept out of training.
         seed: of the choice.
         find_scenes: the scene of each photo by the name that it is given.
 
     Raises:
-        UserError: none would be held out, or a file would be in both.
+        UserError: none would be held out, a file would be in both, or a folder of `exclude` holds
+            no photo.
     """
+    excluded = _photos_of(sr.exclude)
     left_out: dict[str, str] = {}
     scenes: Mapping[str, str] = {}
     to_train = _without_lr(list_photos(train), left_out)
     if train.resolve() == valid.resolve():
         scenes = find_scenes(to_train)
-        split = Split(validation=0, test=share)
+        split = Split(validation=0, test=sr.test)
         splits = assign_splits(list(to_train), split, seed, "sr.test", scenes)
         held_out = {stem: path for stem, path in to_train.items() if splits[stem] == TEST}
         to_train = {stem: path for stem, path in to_train.items() if splits[stem] != TEST}
     else:
         held_out = _without_lr(list_photos(valid), left_out)
         _check_no_file_is_shared(to_train, held_out)
-        to_train = _of_other_scenes(to_train, held_out, find_scenes, left_out)
+        excluded |= dict.fromkeys(held_out.values(), HELD_OUT)
+    if excluded:
+        to_train = _of_other_scenes(to_train, excluded, find_scenes, left_out)
     if not held_out:
         raise UserError("sr.test holds no photo out; raise it or name another sr.hr_valid")
     return ChosenPhotos(to_train, held_out, left_out, scenes)
+
+
+def _photos_of(folders: list[str]) -> dict[Path, str]:
+    """The photos of the folders of `sr.exclude`, each with why it is not trained on.
+
+    Raises:
+        UserError: a folder is missing or holds none.
+    """
+    photos: dict[Path, str] = {}
+    for folder in folders:
+        try:
+            photos |= dict.fromkeys(list_photos(Path(folder)).values(), EXCLUDED)
+        except UserError as error:
+            raise UserError(f"sr.exclude: {error}") from None
+    return photos
 
 
 def _without_lr(photos: Photos, left_out: dict[str, str]) -> Photos:
@@ -100,18 +123,17 @@ def _check_no_file_is_shared(train: Photos, valid: Photos) -> None:
 
 def _of_other_scenes(
     train: Photos,
-    held_out: Photos,
+    excluded: Mapping[Path, str],
     find_scenes: Callable[[Photos], Mapping[str, str]],
     left_out: dict[str, str],
 ) -> Photos:
-    """The photos to train on that show no scene of a held-out photo, such as a crop of it."""
-    both = {str(path): path for path in (*train.values(), *held_out.values())}
-    scenes = find_scenes(both)
-    shown = {scenes[str(path)]: path for path in held_out.values()}
+    """The photos to train on that show no scene of an excluded photo, such as a crop of it."""
+    scenes = find_scenes({str(path): path for path in (*train.values(), *excluded)})
+    shown = {scenes[str(path)]: path for path in excluded}
     kept = {}
     for stem, path in train.items():
         if twin := shown.get(scenes[str(path)]):
-            left_out[str(path)] = f"shows the same as the held-out photo {twin}"
+            left_out[str(path)] = f"shows the same as {excluded[twin].format(twin)}"
         else:
             kept[stem] = path
     return kept
@@ -165,7 +187,7 @@ class SharpPhotos:
 
     Args:
         chosen: the photos.
-        sr: the `sr` group of params.yaml.
+        lr: makes LR photos, as the `sr` group of params.yaml has it.
 
     Attributes:
         left_out: by file, why a photo is not used; grows while photos are read.
@@ -173,8 +195,8 @@ class SharpPhotos:
         held_out: stems of the held-out photos that were read.
     """
 
-    def __init__(self, chosen: ChosenPhotos, sr: SuperResolution) -> None:
-        self._sr = sr
+    def __init__(self, chosen: ChosenPhotos, lr: LRMaker) -> None:
+        self._lr, self._sr = lr, lr.sr
         self.left_out = dict(chosen.left_out)
         self.crops: dict[str, int] = {}
         self.held_out: list[str] = []
@@ -187,7 +209,7 @@ class SharpPhotos:
             if photo is not None:
                 self.held_out.append(stem)
                 largest = max(largest, min(photo.shape[:2]))
-                yield stem, photo, shrink(photo)
+                yield stem, photo, self._lr.held_out(photo, stem)
         if largest < SMALLEST_VALIDATED:
             raise UserError(
                 f"sr.hr_valid: no held-out photo of {SMALLEST_VALIDATED} px is left; "
@@ -204,7 +226,7 @@ class SharpPhotos:
             self.crops[stem] = 0
             for crop in tile(photo, self._sr.crop):
                 self.crops[stem] += 1
-                yield number, crop, shrink(crop)
+                yield number, crop, self._lr.train(crop, stem, str(self.crops[stem]))
         if not self.crops:
             raise UserError(f"no training photo can be used; {_first(self.left_out)}")
 

@@ -3,7 +3,8 @@
 A set of crops holds the datasets `hr` (N, S, S, 3) uint8, `lr` (N, S / k, S / k, 3) uint8 and
 `photo` (N,), which indexes the dataset `stems`. A set of photos holds a group for each of them,
 with `hr`, `lr` and, where photos to validate on are not those to score on, the attribute `use`.
-The attribute `scale` of both is k.
+The attribute `scale` of both is k; the attribute `lr` says how LR was made where it is neither
+recorded by a phone nor reduced bicubically.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -102,7 +103,7 @@ class CropSet:
         if "hr" not in file or "lr" not in file:
             raise FileError(path, FileKind.SR_SET, "not a set of crops")
         self.path = path
-        self.scale = _scale_of(file)
+        self.scale, self.lr = _scale_of(file), _lr_of(file)
         self._file = file
 
     def __len__(self) -> int:
@@ -120,6 +121,14 @@ class CropSet:
     def read_part(self, part: slice) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """LR crops (N, S / k, S / k, 3) and HR crops (N, S, S, 3), uint8."""
         return self._file["lr"][part], self._file["hr"][part]
+
+
+def is_crop_set(path: Path) -> bool:
+    """Whether a file is a set of crops, as far as its datasets tell."""
+    if not h5py.is_hdf5(path):
+        return False
+    with h5py.File(path, "r") as file:
+        return isinstance(file.get("hr"), h5py.Dataset) and "lr" in file
 
 
 @contextmanager
@@ -140,7 +149,7 @@ class HeldOutPhotos:
         if not len(file) or not all(isinstance(group, h5py.Group) for group in file.values()):
             raise FileError(path, FileKind.SR_SET, "not a set of held-out photos")
         self.path = path
-        self.scale = _scale_of(file)
+        self.scale, self.lr = _scale_of(file), _lr_of(file)
         self._file = file
 
     def names(self, use: Use) -> list[str]:
@@ -169,6 +178,17 @@ def open_held_out(path: Path) -> Iterator[HeldOutPhotos]:
     """
     with open_hdf5(path, FileKind.SR_SET) as file:
         yield HeldOutPhotos(path, file)
+
+
+def name_lr(file: h5py.File, lr: str) -> None:
+    """Note in an open set how its LR photos are made, unless it goes without saying."""
+    if lr == "camera":
+        file.attrs["lr"] = lr
+
+
+def _lr_of(file: h5py.File) -> dict[str, str]:
+    """What `name_lr` noted, for the record; empty where it noted nothing."""
+    return {"lr": str(file.attrs["lr"])} if "lr" in file.attrs else {}
 
 
 def _scale_of(file: h5py.File) -> int:

@@ -68,7 +68,7 @@ def choose_subjects(
         networks: weights files by the names of networks; None for freshly made weights.
         runtimes: what computes.
         precisions: of convolutions.
-        calibration: patches (N, H, W, 3) uint8 for int8.
+        calibration: photos (N, H, W, 3) uint8 for int8.
     """
     subjects = []
     for runtime in runtimes:

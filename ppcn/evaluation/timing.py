@@ -16,6 +16,7 @@ from torch import nn
 
 from ppcn.evaluation.complexity import BASELINE
 from ppcn.files.versions import version_of
+from ppcn.inference.example_inputs import enlarged_examples
 from ppcn.inference.photo_rows import ArrayRows
 from ppcn.inference.runtimes import RUNTIMES, Precision, RuntimeName, make_runtime
 from ppcn.inference.tiled import Tiled
@@ -41,7 +42,7 @@ class Subject:
         runtime: what computes.
         precision: of convolutions.
         rewrites: whether the network may be rewritten; the baseline is not.
-        calibration: patches (N, H, W, 3) uint8 for int8.
+        calibration: photos (N, H, W, 3) uint8 for int8.
     """
 
     network: str
@@ -59,7 +60,10 @@ class Subject:
     def load(self) -> Tiled:
         """The network ready to run, for photos that fit into memory."""
         runtime = make_runtime(self.runtime, self.precision, self.rewrites, CPU)
-        return Tiled(self.module(), None, runtime, self.calibration)
+        examples = self.calibration
+        if examples is not None and NETWORKS[self.network].input == "lr_bicubic":
+            examples = enlarged_examples(examples, SCALE)
+        return Tiled(self.module(), None, runtime, examples)
 
     def module(self) -> nn.Module:
         """The network itself."""

@@ -16,7 +16,9 @@ from PIL.Image import Image as Picture
 from ppcn.errors import UserError
 from ppcn.files.artifacts import TEMPORARY
 from ppcn.inference.after_fork import survive_fork
+from ppcn.inference.example_inputs import enlarged_examples
 from ppcn.inference.images import Colours, to_array
+from ppcn.inference.overlapped import Overlapped, overlapped
 from ppcn.inference.photo_rows import Pixels, Rows
 from ppcn.inference.runtimes import Runtime
 from ppcn.inference.tiled import Report, Tiled, assemble
@@ -30,6 +32,7 @@ from ppcn.photos.resize import SCALE, enlarge
 from ppcn.weights import load_weights, scale_of
 from ppcn.weights.cameras import same_camera
 from ppcn.weights.shipped import ANY, find_weights
+from ppcn.weights.spandrel_models import is_foreign_model, load_foreign_model
 
 Task = Literal["enhance", "upscale"]
 Image = NDArray[Any] | Picture | str | PathLike[str]
@@ -88,7 +91,8 @@ def upscale(image: Image, weights: str | Path = UPSCALES) -> Any:
 
     Args:
         image: as for `enhance`.
-        weights: name of weights that come with this package, or a weights file.
+        weights: name of weights that come with this package, or a weights file, of this project or
+            of a network that spandrel knows.
 
     Returns:
         As `enhance`, but of four times the height and width, or as many times as the weights
@@ -125,7 +129,7 @@ class Predictor:
         task: what it has to be for.
         memory: what maps may fill, bytes; see `Tiled`.
         runtime: what computes; torch by default.
-        calibration: patches (N, H, W, 3) uint8 for runtimes of low precision.
+        calibration: photos (N, H, W, 3) uint8 for runtimes of low precision.
 
     Raises:
         UserError: no such weights, or this process was forked after CUDA had been used.
@@ -142,12 +146,21 @@ class Predictor:
     ) -> None:
         survive_fork()
         path = find_weights(weights)
+        self._tiled: Tiled | Overlapped
+        if task == "upscale" and is_foreign_model(path):
+            model = load_foreign_model(path)
+            self.facts: dict[str, Any] = {"network": model.name}
+            self._input, self.scale = "lr", model.scale
+            self._tiled = overlapped(path, model, memory, runtime)
+            return
         network, self.facts = load_weights(path)
         self._input = NETWORKS[self.facts["network"]].input
         serves: Task = "enhance" if self._input == "image" else "upscale"
         if serves != task:
             raise TaskError(path, self.facts["network"], serves)
         self.scale = 1 if task == "enhance" else scale_of(self.facts)
+        if calibration is not None and self._input == "lr_bicubic":
+            calibration = enlarged_examples(calibration, self.scale)
         self._tiled = Tiled(network, memory, runtime, calibration)
 
     def pieces(self, photo: Rows, report: Report) -> Iterator[Piece]:

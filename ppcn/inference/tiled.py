@@ -10,6 +10,7 @@ processor's caches. A larger photo keeps nothing: every pass computes its tiles 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -289,7 +290,18 @@ def assemble(
     return image
 
 
-def run_tiled(tiled: Tiled) -> Callable[[NDArray[np.uint8]], NDArray[np.float64]]:
+class Tiles(Protocol):
+    """What computes photos in tiles, as `Tiled` does."""
+
+    @property
+    def scale(self) -> int:
+        """How many times as large the result is."""
+
+    def tiles(self, photo: Rows) -> Iterator[Piece]:
+        """Pieces that cover the result."""
+
+
+def run_tiled(tiled: Tiles) -> Callable[[NDArray[np.uint8]], NDArray[np.float64]]:
     """Turn a network into a function from (H, W, 3) uint8 to (H, W, 3) float64, unclipped."""
 
     def run(photo: NDArray[np.uint8]) -> NDArray[np.float64]:

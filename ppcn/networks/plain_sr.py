@@ -95,7 +95,14 @@ class BranchedConv(nn.Module):
             self.point.weight *= others
 
     def fold(self) -> tuple[Tensor, Tensor]:
-        """K (outputs, inputs, 3, 3) and k (outputs,) of the one convolution."""
+        """K (outputs, inputs, 3, 3) and k (outputs,) of the one convolution.
+
+        In the precision of the weights, inside autocast too, as when the network is stored folded.
+        """
+        with torch.autocast(self.direct.weight.device.type, enabled=False):
+            return self._folded()
+
+    def _folded(self) -> tuple[Tensor, Tensor]:
         squeeze, expand = self.squeeze.weight[..., 0, 0], self.expand.weight[..., 0, 0]
         kernel = self.direct.weight + torch.einsum(
             "op,pqyx,qi->oiyx", squeeze, self.middle.weight, expand

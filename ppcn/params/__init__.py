@@ -24,6 +24,7 @@ from ppcn.params.losses import (
 from ppcn.params.photos import (
     Align,
     Camera,
+    CameraBounds,
     Character,
     Data,
     Patches,
@@ -49,6 +50,7 @@ __all__ = [
     "Align",
     "Baseline",
     "Camera",
+    "CameraBounds",
     "Channels",
     "Character",
     "Distance",

@@ -4,7 +4,7 @@ from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
-from ppcn.params.fields import FilePath, Group, NonNegative, Positive
+from ppcn.params.fields import FilePath, Group, NonNegative, Positive, Share
 
 Weight = TypeVar("Weight")
 
@@ -99,8 +99,26 @@ class Loss(Weights[NonNegative | None], RecipeChoice):
 
 
 class SRLoss(Group):
-    """Weights of the terms of a super-resolution loss."""
+    """A super-resolution loss: weights of its terms, and variants that a row may leave out."""
 
     mae_weight: NonNegative
     ssim_weight: NonNegative
     mse_weight: NonNegative
+    luma: Share = 0.0
+    mse_from: Share = 1.0
+    teacher_weight: Share = 0.0
+    teacher: FilePath = ""
+
+    @model_validator(mode="after")
+    def _variants_have_a_term(self) -> "SRLoss":
+        if bool(self.teacher) != bool(self.teacher_weight):
+            raise ValueError(
+                "sr.teacher and sr.teacher_weight belong together: give a weights file and a "
+                "share above 0, or an empty name and 0"
+            )
+        if not self.mae_weight and (self.luma or self.teacher or self.mse_from < 1):
+            raise ValueError(
+                "luma, teacher and mse_from change the term of mae_weight, which is 0; set that to "
+                "1, or leave them out"
+            )
+        return self

@@ -1,6 +1,7 @@
 """Parameters of the data: photos, cameras, alignment, patches."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -12,6 +13,7 @@ from ppcn.params.fields import (
     Group,
     NonNegative,
     Positive,
+    Share,
     Stem,
 )
 
@@ -103,21 +105,24 @@ class Patches(Group):
 
 
 Bounds = tuple[float, float]
+# What a camera does that changes neither brightness nor colours, nor one photo against another.
+NEUTRAL = {
+    "vignetting": 0,
+    "white_balance": (1, 1, 1),
+    "exposure": 0,
+    "contrast": 1,
+    "saturation": 1,
+    "variation": 0,
+}
 
 
-class Simulate(Group):
-    """`simulate`: windows of good photos, and what random cameras would have recorded of them."""
+class CameraBounds(Group):
+    """Between which values cameras are drawn at random, and the share of photos left untouched."""
 
-    windows: Count
-    size: Annotated[int, Field(ge=32)]
-    reduce: Annotated[float, Field(ge=1)]
-    untouched: Annotated[float, Field(ge=0, le=1)]
-    split: Split
-    cast: NonNegative
+    KEY: ClassVar[str]
+
+    untouched: Share
     blur: Bounds
-    exposure: Bounds
-    contrast: Bounds
-    saturation: Bounds
     noise_shot: Bounds
     noise_read: Bounds
     denoise: Bounds
@@ -125,15 +130,39 @@ class Simulate(Group):
     jpeg_quality: Bounds
 
     @model_validator(mode="after")
-    def _cameras_can_be_drawn(self) -> "Simulate":
-        shared = [name for name in Character.model_fields if name in Simulate.model_fields]
-        for name in shared:
+    def _cameras_can_be_drawn(self) -> "CameraBounds":
+        for name in self.drawn():
             low, high = getattr(self, name)
             if low > high:
-                raise ValueError(f"simulate.{name}: the lower bound {low} exceeds the upper {high}")
+                raise ValueError(
+                    f"{self.KEY}.{name}: the lower bound {low} exceeds the upper {high}"
+                )
         for end in (0, 1):
-            values = {name: getattr(self, name)[end] for name in shared}
-            whole = {"jpeg_quality": round(values["jpeg_quality"])}
-            rest = {"white_balance": (1, 1, 1), "vignetting": 0, "variation": 0}
-            Character(**{**values, **whole, **rest})
+            self.camera({name: getattr(self, name)[end] for name in self.drawn()})
         return self
+
+    @classmethod
+    def drawn(cls) -> list[str]:
+        """Names of what is drawn, in the order of `Character`."""
+        return [name for name in Character.model_fields if name in cls.model_fields]
+
+    @staticmethod
+    def camera(values: Mapping[str, Any]) -> Character:
+        """The camera of drawn values, which does nothing else to a scene."""
+        quality = round(values["jpeg_quality"])
+        return Character(**{**NEUTRAL, **values, "jpeg_quality": quality})
+
+
+class Simulate(CameraBounds):
+    """`simulate`: windows of good photos, and what random cameras would have recorded of them."""
+
+    KEY = "simulate"
+
+    windows: Count
+    size: Annotated[int, Field(ge=32)]
+    reduce: Annotated[float, Field(ge=1)]
+    split: Split
+    cast: NonNegative
+    exposure: Bounds
+    contrast: Bounds
+    saturation: Bounds

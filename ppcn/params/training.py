@@ -5,8 +5,18 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from ppcn.errors import nearest
-from ppcn.params.fields import Count, FilePath, Fraction, Group, PhoneName, Positive, Stem
+from ppcn.params.fields import (
+    Count,
+    FilePath,
+    Fraction,
+    Group,
+    PhoneName,
+    Positive,
+    Share,
+    Stem,
+)
 from ppcn.params.losses import SRLoss, TermName
+from ppcn.params.photos import CameraBounds
 
 Without = Literal["none", TermName, "noise"]
 """What an ablation leaves out: a term of the loss, or the noise of the mux networks."""
@@ -52,7 +62,7 @@ class EnhancerTraining(Training):
     warmup_steps: Annotated[int, Field(ge=0)]
     discriminator_warmup: Annotated[int, Field(ge=0)]
     initial_deviation: Positive | None
-    color_augmentation: Annotated[float, Field(ge=0, le=1)]
+    color_augmentation: Share
     padding: Literal["zero", "mirror"]
 
     @model_validator(mode="after")
@@ -79,6 +89,13 @@ class SRTraining(Training):
     """`baseline_sr`: one training run of a super-resolution network."""
 
     train_crop: Annotated[int, Field(ge=32, multiple_of=4)]
+    detail: Share = 0.0
+
+
+class LRCamera(CameraBounds):
+    """`sr.camera`: what random cameras do to LR photos; they keep colours."""
+
+    KEY = "sr.camera"
 
 
 class SuperResolution(SRTraining, SRLoss):
@@ -90,7 +107,9 @@ class SuperResolution(SRTraining, SRLoss):
     test: Fraction | list[Stem]
     reduce: Annotated[int, Field(ge=1, le=8)]
     crop: Annotated[int, Field(ge=64, multiple_of=4)]
-    lr: Literal["phone", "bicubic"]
+    exclude: list[FilePath]
+    lr: Literal["phone", "bicubic", "camera"]
+    camera: LRCamera
 
     @model_validator(mode="after")
     def _crops_nest(self) -> "SuperResolution":

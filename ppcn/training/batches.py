@@ -22,6 +22,7 @@ from ppcn.dataset.sr_set import CropSet
 from ppcn.errors import UserError
 from ppcn.networks.devices import choose_device, room_on
 from ppcn.params import SRTraining
+from ppcn.photos.color import luminance
 from ppcn.photos.resize import SCALE
 from ppcn.training import distributed
 from ppcn.training.augmentation import change_colors, color_matrices
@@ -29,6 +30,8 @@ from ppcn.training.augmentation import change_colors, color_matrices
 Images = NDArray[np.uint8]
 TURNS = 8
 ROWS_AT_ONCE = 1024
+# Grey levels per px that every crop is given beside its own.
+LEAST_DETAIL = 0.1
 
 
 @dataclass(frozen=True)
@@ -40,11 +43,13 @@ class Batch:
         y: what it should return; of the same shape, or larger by the scale.
         keys: one number per target; targets of equal keys have equal pixels. None for a target
             that does not come again.
+        lr: what x was enlarged from, in [0, 1]; None where x is what the set holds.
     """
 
     x: Tensor
     y: Tensor
     keys: tuple[int | None, ...] = ()
+    lr: Tensor | None = None
 
 
 class Pick(NamedTuple):
@@ -135,7 +140,10 @@ class Batches:
         turns = torch.tensor([pick.turn for pick in picks]).to(device, non_blocking=True)
         x, y = (turn(i.to(device, non_blocking=True), turns).permute(0, 3, 1, 2) for i in raw)
         keys = tuple(pick.row * TURNS + pick.turn for pick in picks)
-        batch = Batch(self.source.prepare(x.float()) / 255, y.float() / 255, keys)
+        stored = x.float()
+        prepared = self.source.prepare(stored)
+        lr = None if prepared is stored else stored / 255
+        batch = Batch(prepared / 255, y.float() / 255, keys, lr)
         return self._with_changed_colors(step, picks, batch) if self._color_augmentation else batch
 
     def _with_changed_colors(self, step: int, picks: list[Pick], batch: Batch) -> Batch:
@@ -270,6 +278,8 @@ class CropSource:
         self._crops, self._side, self._scale = crops, training.train_crop, crops.scale
         self.targets = 0
         self.augmented = len(crops)
+        self._detailed = training.detail
+        self._cumulative = _cumulative_detail(crops) if training.detail else None
         pixels = crops.size**2 + (crops.size // crops.scale) ** 2
         self.held, device = room_on(len(crops) * pixels * 3)
         self._pool = None
@@ -280,12 +290,18 @@ class CropSource:
         return len(self._crops)
 
     def pick(self, random: np.random.Generator) -> list[Pick]:
-        """Choose parts with replacement."""
-        rows = random.integers(0, len(self._crops), self.size).tolist()
+        """Choose parts with replacement, a share of `detail` of crops in proportion to theirs."""
+        rows = random.integers(0, len(self._crops), self.size)
+        if self._cumulative is not None:
+            by_detail = np.searchsorted(self._cumulative, random.random(self.size), side="right")
+            rows = np.where(random.random(self.size) < self._detailed, by_detail, rows)
         free = (self._crops.size - self._side) // self._scale + 1
         corners = random.integers(0, free, (self.size, 2)).tolist()
         turns = random.integers(0, TURNS, self.size).tolist()
-        return [Pick(r, (y, x), t) for r, (y, x), t in zip(rows, corners, turns, strict=True)]
+        return [
+            Pick(row, (y, x), turned)
+            for row, (y, x), turned in zip(rows.tolist(), corners, turns, strict=True)
+        ]
 
     def read(self, picks: Sequence[Pick]) -> tuple[Tensor, Tensor]:
         """LR and HR parts."""
@@ -304,6 +320,22 @@ class CropSource:
     def prepare(self, x: Tensor) -> Tensor:
         """The parts, enlarged if the network wants them so."""
         return enlarge_parts(x, self._scale) if self._enlarged else x
+
+
+def _cumulative_detail(crops: CropSet) -> NDArray[np.float64]:
+    """Share of the detail of all crops that the crops up to each have, which ends at 1.
+
+    Detail is the mean gradient of brightness, grey levels per px, and a little, so that flat crops
+    come up, too.
+    """
+    detail = [
+        LEAST_DETAIL + sum(float(np.abs(np.diff(luminance(hr), axis=a)).mean()) for a in (0, 1))
+        for start in range(0, len(crops), ROWS_AT_ONCE)
+        for hr in crops.read_part(slice(start, start + ROWS_AT_ONCE))[1]
+    ]
+    cumulative = np.cumsum(detail) / np.sum(detail)
+    cumulative[-1] = 1.0
+    return cumulative
 
 
 def _hold(

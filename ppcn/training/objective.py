@@ -27,7 +27,7 @@ from ppcn.networks.discriminators import Discriminator
 from ppcn.networks.layers import Enhanced, EnhancementNetwork
 from ppcn.networks.ppcn import Teacher
 from ppcn.networks.vgg import VGG19, State
-from ppcn.params import Engine, Loss, Recipe, SRLoss, TermName
+from ppcn.params import Engine, Loss, Recipe, TermName
 from ppcn.training.adversarial import Adversary
 from ppcn.training.batches import Batch
 from ppcn.training.vgg_cache import TargetFeatures
@@ -208,10 +208,15 @@ def weights_of(recipe: Recipe, loss: Loss, distils: bool) -> dict[str, float]:
         else 0.0
         for term in TERMS
     }
-    return _not_all_zero(weights)
+    return not_all_zero(weights)
 
 
-def _not_all_zero(weights: dict[str, float]) -> dict[str, float]:
+def not_all_zero(weights: dict[str, float]) -> dict[str, float]:
+    """The weights.
+
+    Raises:
+        UserError: all of them are 0.
+    """
     if not any(weights.values()):
         raise UserError("every weight of the loss is 0, so there is nothing to train for")
     return weights
@@ -356,42 +361,3 @@ class EnhancementObjective:
     def discriminator_loss(self) -> Tensor | None:
         """What the discriminator has to lower for the images of this step."""
         return self.adversary.loss() if self.adversary else None
-
-
-class SRObjective:
-    """Super-resolution losses: PPCN's (eq. 6) on images in 0..255, and mean squared error."""
-
-    discriminator = None
-    discriminator_rate = 0.0
-
-    def __init__(self, loss: SRLoss) -> None:
-        self.weights = _not_all_zero(
-            {"mae": loss.mae_weight, "ssim": loss.ssim_weight, "mse": loss.mse_weight}
-        )
-        self._compute = self._values
-
-    def prepare(self, engine: Engine) -> None:
-        """Compile the terms where a step is to be compiled."""
-        if engine.compile == "step":
-            self._compute = compiled(self._values, graphs=True)
-
-    def terms(self, network: nn.Module, batch: Batch, step: int, random: torch.Generator) -> Terms:
-        """MAE on 0..255, 1 - SSIM and MSE on 0..1, for the network's input and sharp photos."""
-        output = network(batch.x)
-        with full_precision(output.device):
-            return self._compute(output, batch.y)
-
-    def _values(self, output: Tensor, target: Tensor) -> Terms:
-        terms = {
-            "mae": lambda: 255 * losses.absolute(output, target),
-            "ssim": lambda: losses.structural(output, target),
-            "mse": lambda: losses.squared(output, target),
-        }
-        return {name: term() for name, term in terms.items() if self.weights[name]}
-
-    def show_inputs(self, batch: Batch, random: torch.Generator) -> None:
-        """There is no discriminator."""
-
-    def discriminator_loss(self) -> Tensor | None:
-        """There is no discriminator."""
-        return None

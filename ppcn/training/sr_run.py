@@ -11,7 +11,8 @@ from ppcn.params import Params, SRLoss, SRTraining
 from ppcn.photos.resize import SCALE
 from ppcn.training.base_run import RunConfig, Task, Watch, train_to_files
 from ppcn.training.batches import CropSource
-from ppcn.training.objective import SRObjective
+from ppcn.training.sr_objective import SRObjective
+from ppcn.training.sr_teacher import SRTeacher
 from ppcn.training.train_state import Row
 from ppcn.training.validation import validation_photos
 
@@ -36,13 +37,20 @@ class SRConfig(RunConfig):
 def train_sr(config: SRConfig, params: Params, watch: Watch) -> Row | None:
     """Train one super-resolution network and write its files; see `train_to_files`."""
     enlarged = NETWORKS[config.name].input != "lr"
-    objective = SRObjective(config.loss)
+    teacher = SRTeacher(Path(config.loss.teacher)) if config.loss.teacher else None
+    objective = SRObjective(config.loss, config.training.steps, teacher)
     inputs = {"train": config.train_set, "valid": config.valid_set}
+    inputs |= {"teacher": teacher.path} if teacher else {}
     with open_crops(config.train_set) as crops, open_held_out(config.valid_set) as held_out:
         _check_scale(config.name, crops, held_out)
+        if teacher and teacher.scale != crops.scale:
+            raise UserError(
+                f"{teacher.path}: enlarges x{teacher.scale}, and {crops.path} is of scale "
+                f"{crops.scale}; name a teacher of that scale in sr.teacher"
+            )
         source = CropSource(crops, config.training, enlarged)
         validation = validation_photos(held_out, enlarged)
-        settings = {"loss": objective.weights, "scale": crops.scale}
+        settings = {"loss": objective.weights, "scale": crops.scale, **crops.lr}
         recorded = provenance(params.seed, inputs)
         task = Task(objective, source, validation, settings, recorded)
         return train_to_files(config, task, params, watch)

@@ -43,7 +43,7 @@ def check_weights(path: Path) -> None:
         FileError: there is none, or it is of another kind.
         UserError: a folder of several checkpoints.
     """
-    if path.is_file() and _is_safetensors(path):
+    if path.is_file() and is_safetensors(path):
         return
     if checkpoint_files(path):
         what = "arrays of NumPy" if path.suffix == ".npz" else "a checkpoint of TensorFlow"
@@ -80,7 +80,7 @@ def _kind_of_zip(path: Path) -> str:
     return next((endings[e] for e in endings for name in names if name.endswith(e)), "")
 
 
-def _is_safetensors(path: Path) -> bool:
+def is_safetensors(path: Path) -> bool:
     """Whether a file begins as safetensors do: the length of its header, and JSON."""
     return _head(path)[8:9] == b"{"
 

@@ -112,6 +112,24 @@ def test_enlarging_parts_is_pillows(scene: np.ndarray) -> None:
     assert (difference > 0).mean() < 0.01
 
 
+def test_crops_of_much_detail_are_drawn_more_often(tmp_path: Path, params: Params) -> None:
+    """In proportion to their gradients: noise of three strengths, and none."""
+    noise = np.random.default_rng(0).integers(-10, 11, (64, 64, 1)).repeat(3, 2)
+    images = [(128 + strength * noise).astype(np.uint8) for strength in (0, 1, 2, 3)]
+    with create_hdf5(tmp_path / "c.h5", {}) as file:
+        write_crops(file, [(0, image, shrink(image)) for image in images], ["a"], 64)
+    shares = {}
+    with open_crops(tmp_path / "c.h5") as crops:
+        for detail in (0.0, 0.5, 1.0):
+            update = {"train_crop": 32, "batch": 4000, "detail": detail}
+            source = CropSource(crops, params.sr.model_copy(update=update), enlarged=False)
+            rows = [pick.row for pick in source.pick(np.random.default_rng(1))]
+            shares[detail] = np.bincount(rows, minlength=4) / len(rows)
+    assert shares[0.0] == pytest.approx([0.25] * 4, abs=0.03)
+    assert shares[1.0] == pytest.approx([0, 1 / 6, 2 / 6, 3 / 6], abs=0.03)
+    assert shares[0.5] == pytest.approx((shares[0.0] + shares[1.0]) / 2, abs=0.03)
+
+
 def test_sr_batches_hold_the_right_part(tmp_path: Path, params: Params, scene: np.ndarray) -> None:
     crops = [(0, scene[:192, :192], shrink(scene[:192, :192]))]
     with create_hdf5(tmp_path / "c.h5", {}) as file:
@@ -122,6 +140,7 @@ def test_sr_batches_hold_the_right_part(tmp_path: Path, params: Params, scene: n
         small = Batches(CropSource(crops_file, sr, enlarged=False), 0).at(0)
     assert small.x.shape == (8, 3, 16, 16)
     assert torch.equal(small.y, large.y)
+    assert small.lr is None and torch.equal(large.lr, small.x)
     inputs, targets = ((i * 255).permute(0, 2, 3, 1).numpy() for i in (large.x, large.y))
     part = (small.x[0] * 255).round().byte().permute(1, 2, 0).numpy()
     assert np.abs(enlarge(part) - inputs[0]).max() < 2.01

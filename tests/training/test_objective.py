@@ -15,7 +15,8 @@ from ppcn.networks.vgg import load_vgg
 from ppcn.params import Engine, Params, Recipe, TermName
 from ppcn.params.losses import Weights
 from ppcn.training.batches import Batch
-from ppcn.training.objective import TERMS, EnhancementObjective, SRObjective
+from ppcn.training.objective import TERMS, EnhancementObjective
+from ppcn.training.sr_objective import SRObjective
 
 
 @pytest.fixture
@@ -238,7 +239,7 @@ def test_a_weight_under_loss_replaces_the_recipes(params: Params) -> None:
 
 def test_super_resolution_is_equation_6(params: Params) -> None:
     x, y = torch.rand(2, 1, 3, 32, 32)
-    objective = SRObjective(params.sr)
+    objective = SRObjective(params.sr, params.sr.steps)
     terms = objective.terms(nn.Identity(), Batch(x, y), 0, torch.Generator())
     assert set(terms) == {"mae", "ssim"}
     assert float(terms["mae"]) == pytest.approx(255 * float((x - y).abs().mean()), rel=1e-5)
@@ -329,7 +330,7 @@ def test_a_compiled_step_computes_losses_as_wide_as_they_are(
     torch.manual_seed(0)
     image = (0.5 + 0.002 * torch.randn(2, 3, 32, 32)).requires_grad_()
     target = 0.5 + 0.002 * torch.randn(2, 3, 32, 32)
-    objective = SRObjective(Params.load(Path("params.yaml")).sr)
+    objective = SRObjective(Params.load(Path("params.yaml")).sr, steps=1)
 
     def gradient() -> torch.Tensor:
         with torch.autocast("cpu", torch.bfloat16):

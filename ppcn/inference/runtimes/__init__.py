@@ -67,6 +67,8 @@ class Runtime(Protocol):
     """Makes segments ready to run.
 
     Attributes:
+        name: as in `RUNTIMES`.
+        precision: of convolutions.
         device: where maps lie.
         in_one_piece: whether norms of a photo that fits into memory find out their statistics by
             themselves, in the precision that the runtime has for it.
@@ -77,6 +79,8 @@ class Runtime(Protocol):
             and OpenVINO would compute in float32.
     """
 
+    name: RuntimeName
+    precision: Precision
     device: torch.device
     in_one_piece: bool
     strips: bool

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ppcn.inference.conversion import to_onnx
-from ppcn.inference.runtimes import Examples, Precision, Run
+from ppcn.inference.runtimes import Examples, Precision, Run, RuntimeName
 from ppcn.inference.segments import Segment
 
 
@@ -20,6 +20,7 @@ class OnnxRuntime:
         device: ignored; ONNX Runtime computes on the CPU.
     """
 
+    name: RuntimeName = "onnx"
     strips, gives_row_statistics, takes_bytes, has_bfloat16 = False, False, False, False
 
     def __init__(
@@ -28,6 +29,7 @@ class OnnxRuntime:
         rewrites: bool = True,
         device: torch.device | None = None,
     ) -> None:
+        self.precision = precision
         self.in_one_piece = precision != "exact"
         self.device = torch.device("cpu")
         self._options = onnxruntime.SessionOptions()

@@ -15,7 +15,7 @@ from ppcn.inference.graph_passes.activations import without_tanh
 from ppcn.inference.graph_passes.channels_last import TO_FIRST, TO_LAST, with_channels_last
 from ppcn.inference.graph_passes.simd_packing import SIMD_WIDTH, with_simd_packing
 from ppcn.inference.graph_passes.split_concatenation import without_concatenation
-from ppcn.inference.runtimes import Examples, Precision, Run
+from ppcn.inference.runtimes import Examples, Precision, Run, RuntimeName
 from ppcn.inference.segments import Segment
 
 # Models for so many sizes of photos or tiles are kept ready.
@@ -43,6 +43,7 @@ class OpenVinoRuntime:
         device: ignored; OpenVINO computes on the CPU.
     """
 
+    name: RuntimeName = "openvino"
     strips, gives_row_statistics, takes_bytes = False, True, True
 
     def __init__(
@@ -52,7 +53,7 @@ class OpenVinoRuntime:
         device: torch.device | None = None,
     ) -> None:
         self.device = torch.device("cpu")
-        self._precision, self._rewrites = precision, rewrites
+        self.precision, self._rewrites = precision, rewrites
         self.in_one_piece = precision != "exact"
         if precision == "int8":
             # Now, so that whoever lacks it is told before any photo is read.
@@ -93,7 +94,7 @@ class OpenVinoRuntime:
             module = with_simd_packing(module)
         turned = [[x.permute(TO_LAST) for x in example] for example in examples]
         model = to_openvino(with_channels_last(module), turned[0], channels_last=True)
-        return quantise_openvino(model, turned) if self._precision == "int8" else model
+        return quantise_openvino(model, turned) if self.precision == "int8" else model
 
     def _request(self, model: openvino.Model, shapes: Shapes) -> openvino.InferRequest:
         model = model.clone()

@@ -8,7 +8,7 @@ from torch import Tensor, fx
 
 from ppcn.inference.graph_passes.activations import fuse_activations, without_tanh
 from ppcn.inference.graph_passes.simd_packing import SIMD_WIDTH, with_simd_packing
-from ppcn.inference.runtimes import Examples, Precision, Run
+from ppcn.inference.runtimes import Examples, Precision, Run, RuntimeName
 from ppcn.inference.segments import Segment
 from ppcn.networks.devices import choose_device
 
@@ -22,6 +22,7 @@ class TorchRuntime:
         device: where to compute; the GPU by default, if there is one.
     """
 
+    name: RuntimeName = "torch"
     gives_row_statistics, takes_bytes = False, False
 
     def __init__(
@@ -36,7 +37,7 @@ class TorchRuntime:
         # A GPU has no caches worth cutting a photo up for, and waits for each launch.
         self.strips = on_cpu
         self.has_bfloat16 = not on_cpu or torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        self._precision, self._rewrites = precision, rewrites
+        self.precision, self._rewrites = precision, rewrites
 
     def compile(self, segment: Segment, examples: Examples) -> Run:
         """See `Runtime`."""
@@ -45,7 +46,7 @@ class TorchRuntime:
         packed = self._ready(with_simd_packing(module)) if self._rewrites else plain
         maps, known = len(segment.maps), len(segment.maps) + len(segment.statistics)
         autocast = torch.autocast(
-            self.device.type, torch.bfloat16, enabled=self._precision == "bfloat16"
+            self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"
         )
 
         def run(inputs: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -61,7 +62,7 @@ class TorchRuntime:
         # A copy, for what measures the network stays on the CPU.
         module = copy.deepcopy(module).to(self.device)
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        can_fuse = self.device.type == "cpu" and self._precision == "float32"
+        can_fuse = self.device.type == "cpu" and self.precision == "float32"
         return fuse_activations(module) if self._rewrites and can_fuse else module
 
 
