@@ -8,8 +8,10 @@ import typer
 
 from pipeline.cli.options import ParamsFile, Root, load_params
 from pipeline.cli.progress import counted, showing
+from pipeline.cli.several import SEVERAL
 from ppcn.evaluation.photo_protocol import HeldOutPhoto
 from ppcn.files.artifacts import read_json, replacing
+from ppcn.report.experiments import experiment_sections, open_experiments, photo_sliders
 from ppcn.report.page import Page, render
 from ppcn.report.sections import (
     Enhancement,
@@ -23,6 +25,16 @@ from ppcn.report.sections import (
     super_resolution,
     timing,
 )
+
+FOOT = "Made by PPCN. Everything on this page is in it; it asks nobody for anything."
+Experiments = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar=SEVERAL,
+        help="Experiments of DVC to put side by side, beside what they began from; as "
+        "--experiments A B C.",
+    ),
+]
 
 
 def report(
@@ -42,19 +54,29 @@ def report(
         Path, typer.Option("--valid", help="Set of held-out photos of super-resolution.")
     ] = Path("data/sr/valid.h5"),
     root: Root = None,
-    out: Annotated[Path, typer.Option(help="HTML page to write.")] = Path("report/index.html"),
+    experiments: Experiments = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="HTML page to write; report/index.html by default, report/experiments.html of "
+            "experiments."
+        ),
+    ] = None,
     params_file: ParamsFile = None,
 ) -> None:
     """Write tables, curves and pictures of every phone into one page.
 
     The page needs no other file and no network. Test photos are enhanced for it by the weights
-    that were scored.
+    that were scored. With --experiments it compares experiments of DVC instead: what they
+    changed, their scores and curves, and the same photos by each, as far as DVC's cache has
+    their weights.
     """
     params = load_params(params_file)
     run = Run(
         params, metrics, models, aligned, quicklook, valid_set, root or Path(params.data.root)
     )
-    page = _page(run)
+    out = out or Path("report/experiments.html" if experiments else "report/index.html")
+    page = _comparison(run, experiments) if experiments else _page(run)
     with replacing(out) as temporary:
         temporary.write_text(render(page), encoding="utf-8")
     typer.echo(f"report: {out}")
@@ -72,13 +94,34 @@ def _page(run: Run) -> Page:
     accuracy = read_json(run.metric(f"accuracy/{first.phone}.json"))
     return Page(
         "PPCN report",
-        f"Photos of {first.phone} towards {run.params.data.reference}'s",
+        f"Photos by {first.phone}, enhanced to match {run.params.data.reference}",
         _lead(run, first),
         cards(run, first, sr_scores, accuracy),
         first_slider(first),
         sections,
-        "Made by PPCN. Everything on this page is in it; it asks nobody for anything.",
+        FOOT,
     )
+
+
+def _comparison(run: Run, names: list[str]) -> Page:
+    experiments = open_experiments(names, Path())
+    patches = Path(run.params.data.patches)
+    pictures = [
+        photo_sliders(
+            experiments,
+            phone,
+            patches / f"{phone}.h5",
+            run.aligned / f"{phone}.h5",
+            run.root,
+            _counted,
+        )
+        for phone in run.params.phones
+    ]
+    heading = f"{len(names)} experiments side by side" if len(names) > 1 else names[0]
+    began = ", ".join(each.name for each in experiments if each.name not in names)
+    lead = f"{', '.join(names)}, beside what they began from: {began}."
+    sections = experiment_sections(experiments, list(run.params.phones), pictures)
+    return Page("PPCN experiments", heading, [lead], [], [], sections, FOOT)
 
 
 def _lead(run: Run, first: Enhancement) -> list[str]:
@@ -88,7 +131,7 @@ def _lead(run: Run, first: Enhancement) -> list[str]:
         f"A teacher of {params.teacher.steps:,d} steps, distilled into a student of "
         f"{params.student.steps:,d}, and super-resolution of {params.sr.steps:,d}, all with seed "
         f"{params.seed}, on photos of {run.root}.",
-        f"{first.phone}: {first.trained_on}.",
+        f"{first.trained_on.capitalize()}.",
     ]
 
 

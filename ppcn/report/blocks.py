@@ -21,7 +21,8 @@ class Block(Protocol):
     """Something that is shown: `kind` names its template."""
 
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """The name of its template."""
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,26 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
 from ppcn.errors import FileError, FileKind, missing_file
+from ppcn.report.blocks import titled
 
-WIDTH, HEIGHT = 360, 200
+WIDTH, HEIGHT = 300, 180
+# Of the only drawing among its like.
+WIDE, HIGH = 760, 320
 LEFT, RIGHT, TOP, BOTTOM = 48, 10, 8, 24
 # A line has so many points at most; more would not show.
 MOST_POINTS = 400
 # Axes of positive values are logarithmic where the largest is so many times the smallest.
 LOGARITHMIC = 30
-# What is learned with, not how well; it has a panel of its own after the others.
-FIRST = ("psnr", "loss")
+# What says most comes first, and what is no result last.
+FIRST, LAST = ("psnr", "loss"), "learning_rate"
+# Columns whose names say too little.
+TITLES = {
+    "psnr": "PSNR on validation photos, dB",
+    "loss": "total loss",
+    "kd": "distillation",
+    "tv": "total variation",
+    "mae": "mean absolute error",
+}
 Columns = dict[str, list[float]]
 
 
@@ -65,7 +76,9 @@ class Panel:
         y_ticks: marks of the vertical axis.
         lines: curves.
         bars: bars of a histogram.
-        values: JSON of the curves' points and of the axes, for whoever asks for a value.
+        values: JSON of the curves' points, for whoever asks for a value.
+        width: of the drawing, px.
+        height: of the drawing, px.
     """
 
     title: str
@@ -77,7 +90,11 @@ class Panel:
     values: str = ""
     width: int = WIDTH
     height: int = HEIGHT
-    frame: tuple[int, int, int, int] = (LEFT, TOP, WIDTH - RIGHT, HEIGHT - BOTTOM)
+
+    @property
+    def frame(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of the axes."""
+        return LEFT, TOP, self.width - RIGHT, self.height - BOTTOM
 
 
 @dataclass(frozen=True)
@@ -183,12 +200,15 @@ def curves(
         only: the columns to draw; all by default.
     """
     names = dict.fromkeys((*FIRST, *(name for log in logs.values() for name in log)))
-    wanted = [name for name in names if name != "step" and (only is None or name in only)]
-    panels = [panel for name in wanted if (panel := _curve_panel(name, logs))]
+    wanted = [n for n in names if n not in ("step", LAST) and (only is None or n in only)]
+    wanted += [LAST] if only is None else []
+    size = (WIDE, HIGH) if len(wanted) == 1 else (WIDTH, HEIGHT)
+    panels = [panel for name in wanted if (panel := _curve_panel(name, logs, size))]
     return Charts(title, note, list(logs), panels)
 
 
-def _curve_panel(column: str, logs: Mapping[str, Columns]) -> Panel | None:
+def _curve_panel(column: str, logs: Mapping[str, Columns], size: tuple[int, int]) -> Panel | None:
+    width, height = size
     runs = {
         name: (number, _points(log, column))
         for number, (name, log) in enumerate(logs.items())
@@ -198,8 +218,8 @@ def _curve_panel(column: str, logs: Mapping[str, Columns]) -> Panel | None:
     if not runs:
         return None
     every = np.concatenate([points for _, points in runs.values()])
-    x_axis = Axis(every[:, 0].tolist(), LEFT, WIDTH - RIGHT)
-    y_axis = Axis(every[:, 1].tolist(), HEIGHT - BOTTOM, TOP, may_be_logarithmic=True)
+    x_axis = Axis(every[:, 0].tolist(), LEFT, width - RIGHT)
+    y_axis = Axis(every[:, 1].tolist(), height - BOTTOM, TOP, may_be_logarithmic=True)
     lines, values = [], []
     for name, (number, points) in runs.items():
         places = [(x_axis.place(x), y_axis.place(y)) for x, y in points.tolist()]
@@ -209,10 +229,10 @@ def _curve_panel(column: str, logs: Mapping[str, Columns]) -> Panel | None:
             for (x, y), place in zip(points.tolist(), places, strict=True)
         ]
         values.append({"name": name, "number": number, "points": rows})
-    title = column.replace("_", " ") + (", logarithmic" if y_axis.logarithmic else "")
-    return Panel(
-        title, "step", x_axis.ticks(5), y_axis.ticks(5), lines, values=json.dumps(values)
-    )
+    title = TITLES.get(column, titled(column))
+    title += ", logarithmic" if y_axis.logarithmic else ""
+    ticks = (x_axis.ticks(5), y_axis.ticks(5))
+    return Panel(title, "step", *ticks, lines, (), json.dumps(values), width, height)
 
 
 def _points(log: Columns, column: str) -> NDArray[np.float64]:

@@ -14,13 +14,13 @@ from ppcn.dataset.patch_set import PatchSet
 from ppcn.dataset.splits import TEST
 from ppcn.evaluation.comparison import to_photo
 from ppcn.evaluation.photo_protocol import DO_NOTHING, HeldOutPhoto, score_photos
-from ppcn.evaluation.protocols import Enhance
+from ppcn.evaluation.protocols import Enhance, Floats
 from ppcn.evaluation.whole_photos import held_out_photos, whole_photos
 from ppcn.inference.tiled import Tiled, run_tiled
 from ppcn.photos.color import luminance
 from ppcn.photos.decode import Photo, read_photo
 from ppcn.registration.geometry import size_of
-from ppcn.report.blocks import Gallery, Picture, Slider, photo_picture, titled
+from ppcn.report.blocks import Gallery, Slider, photo_picture, titled
 from ppcn.report.drawing import reduced
 from ppcn.report.pair_overview import warped_to_phone
 
@@ -94,8 +94,7 @@ def _enhanced(
     held_out: HeldOutPhoto, methods: Mapping[str, Enhance], alignments: AlignmentSet, root: Path
 ) -> EnhancedPhoto:
     outputs = {name: enhance(held_out.photo) for name, enhance in methods.items()}
-    given: dict[str, Enhance] = {n: lambda _, output=o: output for n, o in outputs.items()}
-    scores = score_photos(given, [held_out])
+    scores = score_photos({name: _giving(output) for name, output in outputs.items()}, [held_out])
     layers = {PHONE: _shrunk(held_out.photo)}
     layers |= {name: _shrunk(to_photo(output)) for name, output in outputs.items()}
     reference = read_photo(alignments.unchanged_pair(held_out.stem, root).reference)
@@ -105,6 +104,11 @@ def _enhanced(
     warped[~valid_mask] = layers[PHONE][~valid_mask] // 4
     layers[f"{alignments.reference}, aligned"] = warped
     return EnhancedPhoto(held_out.stem, layers, {n: scores[n] for n in (DO_NOTHING, *methods)})
+
+
+def _giving(output: Floats) -> Enhance:
+    """A method that has been applied already."""
+    return lambda photo: output
 
 
 def _shrunk(photo: Photo) -> Photo:
@@ -124,28 +128,27 @@ def middle_photo(photos: Sequence[EnhancedPhoto], method: str) -> EnhancedPhoto:
     return ranked[len(ranked) // 2]
 
 
-def photo_slider(photo: EnhancedPhoto, right: str, rank: str = "") -> Slider:
-    """A photo by every method, the phone's own on the left.
+def photo_slider(photo: EnhancedPhoto, right: str, rank: str = "", left: str = PHONE) -> Slider:
+    """A photo by every method, two of them beside each other at first.
 
     Args:
         photo: the photo.
         right: the layer that is on the right at first.
         rank: what it is among the others.
+        left: the layer that is on the left.
     """
+    names = list(photo.layers)
     layers = [photo_picture(titled(name), layer) for name, layer in photo.layers.items()]
-    scores = [
-        f"{titled(name)} {row['psnr']:.2f} dB" + (f" ({photo.gain(name):+.2f})" if gained else "")
-        for name, row in photo.scores.items()
-        for gained in [name != DO_NOTHING]
-    ]
-    worse = [
-        f"{titled(name)} {row['made_worse']:.0%}"
-        for name, row in photo.scores.items()
-        if name != DO_NOTHING
-    ]
-    note = f"PSNR, protocol photo: {', '.join(scores)}. Windows made worse: {', '.join(worse)}."
+    untouched = photo.scores[DO_NOTHING]["psnr"]
+    methods = {name: row for name, row in photo.scores.items() if name != DO_NOTHING}
+    gains = [f"{n} {row['psnr']:.2f} dB ({photo.gain(n):+.2f})" for n, row in methods.items()]
+    worse = [f"{n} {row['made_worse']:.0%}" for n, row in methods.items()]
+    note = (
+        f"PSNR, protocol photo: do nothing {untouched:.2f} dB, {', '.join(gains)}. "
+        f"Windows made worse: {', '.join(worse)}."
+    )
     title = f"{photo.stem}: {rank}" if rank else photo.stem
-    return Slider(title, note, layers, 0, list(photo.layers).index(right))
+    return Slider(title, note, layers, names.index(left), names.index(right))
 
 
 def patch_gallery(patches: PatchSet, methods: Mapping[str, Enhance], reference: str) -> Gallery:
@@ -200,11 +203,8 @@ def sr_sliders(
         cells = {n: to_photo(upscale(lr)) for n, upscale in methods.items()}
         cells["original"] = hr
         part = _busiest(hr)
-        layers = [
-            photo_picture(titled(n), cell[part], lossless=True) for n, cell in cells.items()
-        ]
-        note = "The most detailed part, without loss, one pixel of the photo as two of the page."
-        yield Slider(name, note, layers, 0, list(cells).index(right))
+        layers = [photo_picture(titled(n), cell[part], lossless=True) for n, cell in cells.items()]
+        yield Slider(name, "", layers, 0, list(cells).index(right))
 
 
 def _busiest(photo: Photo) -> tuple[slice, slice]:
@@ -216,8 +216,3 @@ def _busiest(photo: Photo) -> tuple[slice, slice]:
     parts = parts - (sums[height:, :-width] - sums[:-height, :-width])
     top, left = np.unravel_index(int(np.argmax(parts)), parts.shape)
     return slice(int(top), int(top) + height), slice(int(left), int(left) + width)
-
-
-def layer_pictures(photo: EnhancedPhoto) -> list[Picture]:
-    """The pictures of a photo's layers, each titled by its method."""
-    return [photo_picture(titled(name), layer) for name, layer in photo.layers.items()]

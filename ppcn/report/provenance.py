@@ -39,7 +39,9 @@ def revision(folder: Path = Path()) -> str:
     Commits of results, documents or tests leave it as it is, so that the same inputs have the same
     revision.
     """
-    commit = (_git(folder, "log", "-1", "--format=%h %cs", "--abbrev=12", "--", *CODE) or "").strip()
+    commit = (
+        _git(folder, "log", "-1", "--pretty=format:%h %cs", "--abbrev=12", "--", *CODE) or ""
+    ).strip()
     if not commit:
         return "unknown: no git repository here"
     changed = _git(folder, "status", "--porcelain", "--", *CODE)
@@ -72,8 +74,10 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     result = dict(values)
     for key, value in changes.items():
         mine = result.get(key)
-        is_group = isinstance(mine, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(mine, value) if is_group else value
+        if isinstance(mine, Mapping) and isinstance(value, Mapping):
+            result[key] = merged(mine, value)
+        else:
+            result[key] = value
     return result
 
 

@@ -9,17 +9,17 @@ from ppcn.evaluation.published import BOE_TABLES_2_TO_5, PPCN_TABLE_1, PPCN_TABL
 from ppcn.evaluation.table_rows import compared
 from ppcn.evaluation.tables import ENHANCEMENT_SAMPLES, FORMATS, SR_SAMPLES
 from ppcn.files.artifacts import read_json
-from ppcn.report.blocks import Table, number, titled
+from ppcn.report.blocks import Table, titled
 
 Rows = Mapping[str, Mapping[str, Any]]
 DO_NOTHING, BICUBIC = "do_nothing", "bicubic"
-OURS = "this run"
+OURS = "measured"
 # Formats of figures that only whole photos have.
 PHOTO_FORMATS = {
     **FORMATS,
     "ciede2000": ("CIEDE2000", ".2f"),
-    "color_error": ("error of color", ".1f"),
-    "detail_error": ("error of detail", ".1f"),
+    "color_error": ("color error", ".1f"),
+    "detail_error": ("detail error", ".1f"),
     "made_worse": ("windows made worse", ".1%"),
 }
 TEST_SETS = (
@@ -71,7 +71,8 @@ def enhancement_table(scores: Mapping[str, Any], times: Rows) -> Table:
             if key in times.get(network, {})
         }
         published["PPCN"] = {**published["PPCN"], name: PPCN_TABLE_3[network]}
-    return beside("Test patches", _protocol(scores), rows, published)
+    note = f"{_protocol(scores)} {TEST_SETS} The name of a column sorts its table."
+    return beside("Test patches", note, rows, published)
 
 
 def photo_table(scores: Mapping[str, Any]) -> Table:
@@ -79,7 +80,7 @@ def photo_table(scores: Mapping[str, Any]) -> Table:
     rows = {name: scores[name] for name in methods_of(scores)}
     note = (
         f"{_protocol(scores)} The network is given the whole photo, and the windows that match "
-        "the better camera's are compared."
+        "the better camera's are compared. Errors are in squared grey levels."
     )
     return beside(f"Whole photos ({scores['photos']})", note, rows, {})
 
@@ -124,7 +125,7 @@ def _compared_enhancement(table: Mapping[str, Any]) -> list[Table]:
     note = (
         f"Protocol {table['protocol']}, {table['images']:,d} patches of {table['test_photos']} "
         f"photos of {table['phone']}; NIQE on the whole photos; scores A, B and C of PIRM 2018's "
-        f"track B. {_budget(table, ENHANCEMENT_SAMPLES)} {TEST_SETS}"
+        f"track B. {_budget(table, ENHANCEMENT_SAMPLES)}"
     )
     tables = [beside("Enhancement: every network", note, compared(rows), published)]
     for whole, names in table["ablation"].items():
@@ -163,12 +164,13 @@ def _budget(table: Mapping[str, Any], of_paper: int) -> str:
     if not of_paper:
         return f"{text}."
     share = steps * batch / of_paper
-    return f"{text}; {steps * batch:,d} samples, {share:.2g} of the paper's {of_paper:,d}."
+    return f"{text}; {steps * batch:,d} samples, {share:.2%} of the paper's {of_paper:,d}."
 
 
 def _beside_sets(title: str, note: str, rows: Rows) -> Table:
     """Our rows beside PPCN Table 1, which has five test sets."""
-    figures = [f for f in FORMATS if any(f in row for row in rows.values())]
+    wanted = ("psnr", "ssim", "parameters", "mac_per_pixel", "cpu_ms")
+    figures = [f for f in wanted if any(f in row for row in rows.values())]
     sets = list(PPCN_TABLE_1[BICUBIC])
     columns = ["method", *(FORMATS[figure][0] for figure in figures), *sets]
     cells = [
@@ -201,6 +203,8 @@ def beside(
         wanted: the figures to show, as far as there are any.
     """
     groups, columns = [("", 1)], ["method"]
+    if not any(published.values()):
+        return _measured(title, note, rows, wanted)
     cells = [[titled(name)] for name in rows]
     for figure in (f for f in wanted if any(f in row for row in rows.values())):
         sources: dict[str, Rows] = {OURS: rows}
@@ -212,6 +216,14 @@ def beside(
         for line, name in zip(cells, rows, strict=True):
             line += [_cell(source.get(name, {}), figure) for source in sources.values()]
     return Table(title, note, columns, cells, groups)
+
+
+def _measured(title: str, note: str, rows: Rows, wanted: Iterable[str]) -> Table:
+    """A table of our figures alone."""
+    figures = [f for f in wanted if any(f in row for row in rows.values())]
+    columns = ["method", *(PHOTO_FORMATS[figure][0] for figure in figures)]
+    cells = [[titled(name), *_cells(row, figures)] for name, row in rows.items()]
+    return Table(title, note, columns, cells)
 
 
 def _cells(row: Mapping[str, Any], figures: Sequence[str]) -> list[str]:
@@ -243,9 +255,8 @@ def time_table(times: Mapping[str, Any]) -> Table:
         f"settings {settings}. The papers' times are of their own processors."
     )
     published = {"PPCN": PPCN_TABLE_3, "BOE": BOE_TABLES_2_TO_5}
-    wanted = ("cpu_ms", "share_of_srcnn", "parameters", "mac_per_pixel", "peak_mib")
-    known = [figure for figure in wanted if figure in PHOTO_FORMATS]
-    return beside("Time of one photo", note, times["networks"], published, known)
+    wanted = ("cpu_ms", "share_of_srcnn", "parameters", "mac_per_pixel")
+    return beside("Time of one photo", note, times["networks"], published, wanted)
 
 
 def score(value: float | None, spec: str = ".2f") -> str:
@@ -257,8 +268,3 @@ def gain(scores: Mapping[str, Any], method: str, base: str) -> str:
     """By how much a method's PSNR is higher than another's, as text; empty if one is infinite."""
     ours, other = scores[method]["psnr"], scores[base]["psnr"]
     return "" if ours is None or other is None else f"{ours - other:+.2f} dB"
-
-
-def plain(value: Any) -> str:
-    """A value of a file in a sentence."""
-    return f"{value:,d}" if isinstance(value, int) else number(value)

@@ -67,6 +67,7 @@ from ppcn.report.score_tables import (
 from ppcn.weights import load_network, load_weights, scale_of
 
 STUDENT, TEACHER = "student", "teacher"
+SR_NOTE = "The most detailed part of each, enlarged from LR, without loss of compression."
 
 
 @dataclass(frozen=True)
@@ -150,14 +151,11 @@ def enhancement(run: Run, phone: str, counted: Counted) -> Enhancement:
     if "photo" in scores:
         tables.append(photo_table(scores["photo"]))
     blocks = [*tables, *_shown(photos), gallery, _training(logs)]
-    lead = f"{TEST_SETS} Vary what you compare: every table sorts by any of its columns."
-    section = Section(phone, f"Photos of {phone}", blocks, lead)
+    section = Section(phone, f"Photos of {phone}", blocks)
     return Enhancement(phone, scores, photos, section, trained_on)
 
 
-def _networks(
-    run: Run, phone: str, path: Path, scores: Mapping[str, Any]
-) -> dict[str, nn.Module]:
+def _networks(run: Run, phone: str, path: Path, scores: Mapping[str, Any]) -> dict[str, nn.Module]:
     """The networks that were scored.
 
     Raises:
@@ -186,14 +184,17 @@ def _trained_on(cut: PatchSet) -> str:
     for title, split in (("trained on", TRAIN), ("validated on", VALIDATION), ("tested on", TEST)):
         rows = np.flatnonzero(cut.split == split)
         photos = len(np.unique(cut.photo[rows]))
-        parts.append(f"{title} {len(rows):,d} patches of {photos:,d} photos")
-    return f"{', '.join(parts)}; patches of {cut.size} px, split by scene"
+        noun = "photo" if photos == 1 else "photos"
+        parts.append(f"{title} {len(rows):,d} of {photos:,d} {noun}")
+    return f"patches of {cut.size} px, split by scene: {', '.join(parts)}"
 
 
 def _shown(photos: Sequence[EnhancedPhoto]) -> list[Block]:
     if not photos:
         return []
-    sliders = [photo_slider(p, STUDENT) for p in worst_and_best(photos, STUDENT)]
+    chosen = worst_and_best(photos, STUDENT)
+    ranks = {chosen[-1].stem: "gains most", chosen[0].stem: "gains least"}
+    sliders = [photo_slider(photo, STUDENT, ranks.get(photo.stem, "")) for photo in chosen]
     note = (
         f"Of {len(photos)} test photos, first those that gain least PSNR by the student, last "
         "those that gain most. Move the line by mouse, finger or arrow keys; either side can show "
@@ -217,7 +218,9 @@ def pairs(run: Run, phone: str) -> Section:
     Raises:
         UserError: something that the run should have made is missing or damaged.
     """
-    aligned, cut, truth = (run.metric(f"{s}/{phone}.json") for s in ("align", "patches", "accuracy"))
+    aligned, cut, truth = (
+        run.metric(f"{s}/{phone}.json") for s in ("align", "patches", "accuracy")
+    )
     rows = join_pairs(
         read_rows(aligned.with_suffix(".csv"), ALIGNED), read_rows(cut.with_suffix(".csv"), CUT)
     )
@@ -282,7 +285,7 @@ def super_resolution(run: Run) -> tuple[Section, Mapping[str, Any]]:
         sliders = list(sr_sliders(photos, methods, own))
     blocks: list[Block] = [
         sr_table(scores, run.times().get("networks", {})),
-        Sliders("Details of held-out photos", "", sliders, exact=True),
+        Sliders("Details of held-out photos", SR_NOTE, sliders, exact=True),
         curves("Training", "PSNR on held-out photos, the total loss and its terms.", {own: log}),
     ]
     heading = f"Super-resolution x{scale_of(facts)}"
@@ -296,7 +299,7 @@ def papers(run: Run) -> list[Section]:
         return []
     lead = (
         "Every network and every loss of the papers, trained alike on the same patches, beside "
-        "the papers' own numbers. PPCN is Hui et al. 2018, BOE is BOE-SBG's Tables 2 to 5."
+        f"the papers' own numbers. {TEST_SETS}"
     )
     logs = {
         titled(path.stem): read_columns(path)
@@ -373,9 +376,7 @@ def cards(
     return shown
 
 
-def _card(
-    title: str, scores: Mapping[str, Any], method: str, base: str, more: str = ""
-) -> Card:
+def _card(title: str, scores: Mapping[str, Any], method: str, base: str, more: str = "") -> Card:
     untouched = score(scores[base]["psnr"])
     note = f"PSNR, protocol {scores['protocol']}; {titled(base)}: {untouched} dB{more}"
     return Card(title, f"{score(scores[method]['psnr'])} dB", gain(scores, method, base), note)
@@ -386,4 +387,4 @@ def first_slider(made: Enhancement) -> list[Block]:
     if not made.photos:
         return []
     photo = middle_photo(made.photos, STUDENT)
-    return [photo_slider(photo, STUDENT, "the test photo that gains as much as the middle one")]
+    return [photo_slider(photo, STUDENT, "of the test photos the middle one by what it gains")]

@@ -115,7 +115,7 @@ for (const drawing of all("svg[data-values]")) {
     const x = places[at];
     const points = runs.flatMap((run) => run.points.filter((point) => point[2] === x).map((point) => ({ run, point })));
     marks.replaceChildren(
-      element("path", { class: "rule", d: `M${x} 8V176` }),
+      element("path", { class: "rule", d: `M${x} ${drawing.dataset.top}V${drawing.dataset.bottom}` }),
       ...points.map(({ run, point }) => element("circle", { class: `run${run.number % 8}`, cx: x, cy: point[3], r: 3.5 })),
     );
     tip.replaceChildren(
