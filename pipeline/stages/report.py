@@ -83,13 +83,13 @@ def report(
 
 
 def _page(run: Run) -> Page:
-    made = [enhancement(run, phone, _counted) for phone in run.params.phones]
-    sections = []
-    for each in made:
-        sections += [each.section, pairs(run, each.phone)]
+    # What takes long comes last, after all that may be refused.
+    of_pairs = {phone: pairs(run, phone) for phone in run.params.phones}
     upscaled, sr_scores = super_resolution(run)
-    sections += [upscaled, *papers(run), *timing(run)]
+    others = [upscaled, *papers(run), *timing(run)]
+    made = [enhancement(run, phone, _counted) for phone in of_pairs]
     first = made[0]
+    sections = [s for each in made for s in (each.section, of_pairs[each.phone])] + others
     sections.append(provenance(run, first.scores, Path("dvc.lock"), Path()))
     accuracy = read_json(run.metric(f"accuracy/{first.phone}.json"))
     return Page(

@@ -211,8 +211,8 @@ def _busiest(photo: Photo) -> tuple[slice, slice]:
     """Rows and columns of the part of a photo with the strongest edges."""
     height, width = (min(n, side) for n, side in zip(photo.shape, DETAIL, strict=False))
     edges = np.abs(cv2.Laplacian(luminance(photo), cv2.CV_32F))
-    sums = cv2.integral(edges)
-    parts = sums[height:, width:] - sums[:-height, width:]
-    parts = parts - (sums[height:, :-width] - sums[:-height, :-width])
+    integral = cv2.integral(edges)
+    parts = integral[height:, width:] - integral[:-height, width:]
+    parts = parts - (integral[height:, :-width] - integral[:-height, :-width])
     top, left = np.unravel_index(int(np.argmax(parts)), parts.shape)
     return slice(int(top), int(top) + height), slice(int(left), int(left) + width)

@@ -8,7 +8,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from ppcn.errors import FileError
+from ppcn.errors import FileError, UserError
+from ppcn.params import Params
 from ppcn.report.blocks import Block, Facts, Table, flatten, number
 from ppcn.report.score_tables import OURS
 
@@ -52,12 +53,18 @@ def default_values(folder: Path = Path()) -> dict[str, Any]:
     """The values that a run has unless somebody changes them.
 
     They are those of params.yaml in the last commit, so that what an experiment changes differs,
-    at the sample's scale, so that what another scale changes does, too. Without git or scales
-    fewer values are known.
+    at the sample's scale, so that what another scale changes does, too.
+
+    Returns:
+        All values, by the schema; none where git knows none, or only those of another version.
     """
     committed = _mapping(_git(folder, "show", f"HEAD:./{PARAMS}") or "")
     scale = folder / SAMPLE_SCALE
-    return merged(committed, _mapping(scale.read_text("utf-8")) if scale.is_file() else {})
+    changes = _mapping(scale.read_text("utf-8")) if scale.is_file() else {}
+    try:
+        return Params.of(merged(committed, changes), Path(PARAMS)).model_dump(mode="json")
+    except UserError:
+        return {}
 
 
 def _mapping(text: str) -> dict[str, Any]:
@@ -87,13 +94,13 @@ def changed_table(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> Blo
         {name: _comparable(value) for name, value in flatten(group)} for group in (values, defaults)
     )
     rows = [
-        [name, number(ours.get(name)), number(usual.get(name))]
+        [name, *(number(group[name]) if name in group else "" for group in (ours, usual))]
         for name in dict.fromkeys((*ours, *usual))
-        if name in usual and ours.get(name) != usual[name]
+        if (name in ours, ours.get(name)) != (name in usual, usual.get(name))
     ]
     title = "Parameters that differ from the default"
     if not usual:
-        return Facts(title, "", [("unknown", "neither git nor scales/sample.yaml knows a default")])
+        return Facts(title, "", [("unknown", "no git repository here knows a default")])
     if not rows:
         return Facts(title, "", [("none", "every value is the default")])
     return Table(title, "", ["parameter", OURS, "default"], rows)
