@@ -58,6 +58,14 @@ def test_all_text_is_escaped() -> None:
     assert sum(NASTY in text for text in read.texts) > 20
 
 
+def test_a_loss_does_not_look_like_a_gain() -> None:
+    cards = [Card("a", "1", "+0.10 dB", ""), Card("b", "1", "-0.10 dB", ""), Card("c", "1", "", "")]
+    page = render(Page("", "", [], cards, [], [], ""))
+    assert '<span class="change">+0.10 dB</span>' in page
+    assert '<span class="change worse">-0.10 dB</span>' in page
+    assert page.count('class="change') == 2
+
+
 def test_the_policy_permits_the_page_s_own_script_and_style_and_no_request() -> None:
     read = Read(_page())
     (policy,) = (
