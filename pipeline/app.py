@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from pipeline.cli.json_output import OPTIONAL_FILE
+from pipeline.cli.several import SEVERAL, repeated
 from ppcn import __version__
 
 STAGES = "Pipeline stages"
@@ -94,14 +95,15 @@ class LazyGroup(TyperGroup):
 
 
 class LoadedCommand(TyperCommand):
-    """A command whose paths may begin with ~, and whose `--json` needs no file name."""
+    """A command whose paths may begin with ~, and whose options may take no or several values."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put in the home folder, which shells leave out of --root=~/photos, and standard output.
 
-        Without a file name `--json` prints the result.
+        Without a file name `--json` prints the result. An option of several values is repeated.
         """
-        args = [_with_home(argument) for argument in args]
+        several = {o for p in self.params if p.metavar == SEVERAL for o in p.opts}
+        args = list(repeated([_with_home(argument) for argument in args], several))
         if not any(parameter.metavar == OPTIONAL_FILE for parameter in self.params):
             return super().parse_args(ctx, args)
         given = []

@@ -38,7 +38,7 @@ FOR_OPTIONS = {
 
 def code(stage: str) -> list[Path]:
     """The modules and packages that a stage lists."""
-    return [ROOT / dep for dep in ALL[stage]["deps"] if dep.startswith(("pipeline/", "ppcn/"))]
+    return [ROOT / dep for dep in ALL[stage]["deps"] if dep.startswith(("pipeline/", "ppcn"))]
 
 
 def module_of(stage: str) -> Path:

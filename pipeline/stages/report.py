@@ -1,106 +1,140 @@
 """Stage `report`: one self-contained HTML page of everything that was measured."""
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.cli.options import ParamsFile, load_params
-from ppcn.errors import FileError, FileKind
+from pipeline.cli.options import ParamsFile, Root, load_params
+from pipeline.cli.progress import counted, showing
+from pipeline.cli.several import SEVERAL
+from ppcn.evaluation.photo_protocol import HeldOutPhoto
 from ppcn.files.artifacts import read_json, replacing
-from ppcn.report.page import (
-    ALIGNED,
-    CUT,
-    MIME,
-    Picture,
-    Section,
-    Table,
-    curve_picture,
-    file_picture,
-    join_pairs,
-    pair_histograms,
-    poorest_table,
-    quick_looks,
-    read_rows,
-    reason_table,
-    render,
-    score_table,
-    value_table,
+from ppcn.report.experiments import experiment_sections, open_experiments, photo_sliders
+from ppcn.report.page import Page, render
+from ppcn.report.sections import (
+    Enhancement,
+    Run,
+    cards,
+    enhancement,
+    first_slider,
+    pairs,
+    papers,
+    provenance,
+    super_resolution,
+    timing,
 )
+
+FOOT = "Made by PPCN. Everything on this page is in it; it asks nobody for anything."
+Experiments = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar=SEVERAL,
+        help="Experiments of DVC to put side by side, beside what they began from; as "
+        "--experiments A B C.",
+    ),
+]
 
 
 def report(
     metrics: Annotated[
         Path, typer.Option(help="Folder of the metrics that the stages have written.")
     ] = Path("metrics"),
-    pictures: Annotated[
-        Path, typer.Option(help="Folder of the pictures that the evaluations have drawn.")
-    ] = Path("data/pictures"),
+    models: Annotated[
+        Path, typer.Option(help="Folder of the weights that the stages have trained.")
+    ] = Path("data/models"),
+    aligned: Annotated[Path, typer.Option(help="Folder of the alignments PHONE.h5.")] = Path(
+        "data/aligned"
+    ),
     quicklook: Annotated[
         Path, typer.Option(help="Folder of the pictures of aligned pairs.")
     ] = Path("data/quicklook"),
-    out: Annotated[Path, typer.Option(help="HTML page to write.")] = Path("report/index.html"),
+    valid_set: Annotated[
+        Path, typer.Option("--valid", help="Set of held-out photos of super-resolution.")
+    ] = Path("data/sr/valid.h5"),
+    root: Root = None,
+    experiments: Experiments = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="HTML page to write; report/index.html by default, report/experiments.html of "
+            "experiments."
+        ),
+    ] = None,
     params_file: ParamsFile = None,
 ) -> None:
     """Write tables, curves and pictures of every phone into one page.
 
-    The page needs no other file and no network.
+    The page needs no other file and no network. Test photos are enhanced for it by the weights
+    that were scored. With --experiments it compares experiments of DVC instead: what they
+    changed, their scores and curves, and the same photos by each, as far as DVC's cache has
+    their weights.
     """
     params = load_params(params_file)
-    sections = []
-    for phone in params.phones:
-        sections.append(_enhancement(phone, metrics, pictures))
-        sections.append(_pairs(phone, metrics, quicklook))
-    sections.append(_sr(metrics, pictures, params.sr.network))
-    values = value_table("params.yaml", "", params.model_dump())
-    sections.append(Section("Parameters", [values]))
+    run = Run(
+        params, metrics, models, aligned, quicklook, valid_set, root or Path(params.data.root)
+    )
+    out = out or Path("report/experiments.html" if experiments else "report/index.html")
+    page = _comparison(run, experiments) if experiments else _page(run)
     with replacing(out) as temporary:
-        temporary.write_text(render(sections), encoding="utf-8")
+        temporary.write_text(render(page), encoding="utf-8")
     typer.echo(f"report: {out}")
 
 
-def _enhancement(phone: str, metrics: Path, pictures: Path) -> Section:
-    scores = read_json(metrics / f"evaluate/{phone}.json")
-    methods = ("do_nothing", "teacher", "student")
-    tables = [score_table("Enhancement of patches", scores, methods)]
-    if "photo" in scores:
-        tables.append(score_table("Enhancement of whole photos", scores["photo"], methods))
-    logs = {stage: metrics / stage / f"{phone}.csv" for stage in ("teacher", "student")}
-    curves = curve_picture("Training, and PSNR on the validation photos", logs)
-    return Section(f"Enhancement: {phone}", [*tables, *_files(pictures / phone), curves])
-
-
-def _pairs(phone: str, metrics: Path, quicklook: Path) -> Section:
-    aligned, cut, truth = (metrics / s / f"{phone}.json" for s in ("align", "patches", "accuracy"))
-    pairs = join_pairs(
-        read_rows(aligned.with_suffix(".csv"), ALIGNED),
-        read_rows(cut.with_suffix(".csv"), CUT),
+def _page(run: Run) -> Page:
+    # What takes long comes last, after all that may be refused.
+    of_pairs = {phone: pairs(run, phone) for phone in run.params.phones}
+    upscaled, sr_scores = super_resolution(run)
+    others = [upscaled, *papers(run), *timing(run)]
+    made = [enhancement(run, phone, _counted) for phone in of_pairs]
+    first = made[0]
+    sections = [s for each in made for s in (each.section, of_pairs[each.phone])] + others
+    sections.append(provenance(run, first.scores, Path("dvc.lock"), Path()))
+    accuracy = read_json(run.metric(f"accuracy/{first.phone}.json"))
+    return Page(
+        "PPCN report",
+        f"Photos by {first.phone}, enhanced to match {run.params.data.reference}",
+        _lead(run, first),
+        cards(run, first, sr_scores, accuracy),
+        first_slider(first),
+        sections,
+        FOOT,
     )
-    align, patches = read_json(aligned), read_json(cut)
-    rejected, unpaired = align.pop("refused", {}), align.pop("unpaired", {})
-    histograms = patches.pop("histograms", {})
-    blocks: list[Table | Picture] = [
-        value_table("Align", "", align),
-        *reason_table("Rejected pairs", rejected, aligned),
-        *reason_table("Photos without a partner", unpaired, aligned),
-        value_table("Patches", "", patches),
-        pair_histograms(pairs, histograms, cut),
-        poorest_table(pairs, cut.with_suffix(".csv")),
-        *quick_looks(pairs, quicklook / phone),
-        value_table("Accuracy", "against the rig's truth", read_json(truth)),
+
+
+def _comparison(run: Run, names: list[str]) -> Page:
+    experiments = open_experiments(names, Path())
+    patches = Path(run.params.data.patches)
+    pictures = [
+        photo_sliders(
+            experiments,
+            phone,
+            patches / f"{phone}.h5",
+            run.aligned / f"{phone}.h5",
+            run.root,
+            _counted,
+        )
+        for phone in run.params.phones
     ]
-    return Section(f"Photo pairs: {phone}", blocks)
+    heading = f"{len(names)} experiments side by side" if len(names) > 1 else names[0]
+    began = ", ".join(each.name for each in experiments if each.name not in names)
+    lead = f"{', '.join(names)}, beside what they began from: {began}."
+    sections = experiment_sections(experiments, list(run.params.phones), pictures)
+    return Page("PPCN experiments", heading, [lead], [], [], sections, FOOT)
 
 
-def _sr(metrics: Path, pictures: Path, network: str) -> Section:
-    scores = read_json(metrics / "evaluate/sr.json")
-    table = score_table("Super-resolution", scores, ("bicubic", network))
-    logs = {"sr": metrics / f"sr/{network}.csv"}
-    curves = curve_picture("Training, and PSNR on held-out photos", logs)
-    return Section("Super-resolution", [table, *_files(pictures / "sr"), curves])
+def _lead(run: Run, first: Enhancement) -> list[str]:
+    """What was run, on what."""
+    params = run.params
+    return [
+        f"A teacher of {params.teacher.steps:,d} steps, distilled into a student of "
+        f"{params.student.steps:,d}, and super-resolution of {params.sr.steps:,d}, all with seed "
+        f"{params.seed}, on photos of {run.root}.",
+        f"{first.trained_on.capitalize()}.",
+    ]
 
 
-def _files(folder: Path) -> list[Picture]:
-    if not folder.is_dir():
-        raise FileError(folder, FileKind.PICTURES, "no such folder", missing=True)
-    return [file_picture(path) for path in sorted(folder.iterdir()) if path.suffix in MIME]
+def _counted(photos: Iterable[HeldOutPhoto], total: int) -> Iterator[HeldOutPhoto]:
+    with showing("report: photos") as progress:
+        yield from counted(photos, total, progress)

@@ -134,7 +134,7 @@ def explanation(
 
 def _checkerboard(small: Photo, reference: Photo, alignment: Alignment) -> Photo:
     """Squares of the phone's photo and of the reference photo warped to it in turn."""
-    warped, valid_mask = _warped_to_phone(reference, alignment, size_of(small))
+    warped, valid_mask = warped_to_phone(reference, alignment, size_of(small))
     rows, columns = (np.arange(n) * SQUARES // small.shape[1] for n in small.shape[:2])
     other = (rows[:, None] + columns) % 2 == 1
     picture = np.where(other[..., None], warped, small)
@@ -146,10 +146,19 @@ def _checkerboard(small: Photo, reference: Photo, alignment: Alignment) -> Photo
     return framed(picture, title, keys)
 
 
-def _warped_to_phone(
+def warped_to_phone(
     reference: Photo, alignment: Alignment, size: tuple[int, int]
 ) -> tuple[Photo, NDArray[np.bool_]]:
-    """The reference photo as the phone's, reduced to `size`, would see it, and what it sees."""
+    """The reference photo as the phone, whose photo is reduced to a size, would have taken it.
+
+    Args:
+        reference: (H, W, 3) uint8 RGB.
+        alignment: the pair's geometry.
+        size: width and height, px.
+
+    Returns:
+        The photo (height, width, 3) uint8, and where the reference camera sees anything of it.
+    """
     side = np.array(alignment.phone_size) / size
     points = (square_centres(range(size[0]), range(size[1]), 1) + 0.5) * side - 0.5
     # A homography that was rejected may send points to infinity.

@@ -389,7 +389,7 @@ def test_a_run_in_which_every_pair_fails_is_an_error(folder: Path) -> None:
         (["sr"], "make it with 'ppcn-pipeline lr'"),
         (["evaluate-sr"], "make it with 'ppcn-pipeline sr'"),
         (["lr"], "data/sample: no such folder"),
-        (["report"], "make it with 'ppcn-pipeline evaluate --phone iphone'"),
+        (["report"], "make it with 'ppcn-pipeline align --phone iphone'"),
         (["rig", "--params", "nowhere.yaml"], "nowhere.yaml: no such parameter file"),
     ],
 )
