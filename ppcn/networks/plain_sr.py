@@ -34,7 +34,9 @@ WIDTH, DEPTH = 32, 14
 SLOPE = 0.1
 # First weights of the branches, against those of He et al. 2015: what is added to the identity is
 # small, and the network begins near the repeated photo.
-DIRECT, OTHERS, LAST = 0.3, 0.15, 0.1
+DIRECT, OTHERS, LAST = 0.3, 0.15, 0.01
+# The first features are of the photo less this: brightness itself says nothing of detail.
+GREY = 0.5
 
 
 def _sizes(width: int, depth: int) -> list[tuple[int, int]]:
@@ -94,6 +96,12 @@ class BranchedConv(nn.Module):
             self.squeeze.weight *= others
             self.point.weight *= others
 
+    def centre(self, level: float) -> None:
+        """Let the output be zero where all inputs are `level`."""
+        with torch.no_grad():
+            kernel, bias = self.fold()
+            _bias(self.direct).sub_(bias + level * kernel.sum(dim=(1, 2, 3)))
+
     def fold(self) -> tuple[Tensor, Tensor]:
         """K (outputs, inputs, 3, 3) and k (outputs,) of the one convolution.
 
@@ -140,6 +148,7 @@ class BranchedSR(PlainSR):
         super().__init__(width, depth)
         sizes = _sizes(width, depth)
         branched = [BranchedConv(inputs, outputs) for inputs, outputs in sizes]
+        branched[0].centre(GREY)
         branched[-1].scale_weights(LAST, LAST)
         self.convs = nn.ModuleList(branched)
         self._width, self._depth = width, depth

@@ -48,6 +48,7 @@ class Training(Group):
     steps: Count
     batch: Count
     learning_rate: Positive
+    rate_warmup: Annotated[int, Field(ge=0)] = 0
     schedule: Literal["steps", "cosine"]
     decay_every: Count
     decay_factor: Annotated[float, Field(gt=0, le=1)]

@@ -285,9 +285,10 @@ def _autocast(engine: Engine, device: torch.device) -> torch.autocast:
 
 def decay(training: Training, step: int) -> float:
     """What the learning rates are multiplied by at a step."""
+    risen = min(1.0, (step + 1) / max(1, training.rate_warmup))
     if training.schedule == "cosine":
-        return (1 + math.cos(math.pi * step / training.steps)) / 2
-    return training.decay_factor ** (step // training.decay_every)
+        return risen * (1 + math.cos(math.pi * step / training.steps)) / 2
+    return risen * training.decay_factor ** (step // training.decay_every)
 
 
 def _random(seed: int, step: int, device: torch.device) -> torch.Generator:

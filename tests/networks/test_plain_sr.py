@@ -52,6 +52,27 @@ def test_it_begins_near_the_repeated_photo() -> None:
         assert float((network(x) - repeated).square().mean().sqrt()) < 0.5
 
 
+def test_it_learns_from_the_first_steps_on() -> None:
+    """It does not fall back to repeating pixels, as when brightness rules the first gradients."""
+    torch.manual_seed(0)
+    network = BranchedSR(16)
+    generator = torch.Generator().manual_seed(0)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    ratios = []
+    for step in range(60):
+        small = torch.rand(4, 3, 6, 6, generator=generator)
+        sharp = F.interpolate(small, size=48, mode="bicubic", align_corners=False).clamp(0, 1)
+        x = F.avg_pool2d(sharp, SCALE)
+        optimizer.param_groups[0]["lr"] = 1e-3 * min(1, (step + 1) / 50)
+        loss = (network(x) - sharp).abs().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        repeated = F.interpolate(x, scale_factor=SCALE, mode="nearest")
+        ratios.append(float(loss.detach() / (repeated - sharp).abs().mean()))
+    assert sum(ratios[-5:]) / 5 < 0.9
+
+
 def test_weights_are_stored_folded(tmp_path: Path) -> None:
     trained = fresh_network("plain_sr", 3)
     assert isinstance(trained, BranchedSR)

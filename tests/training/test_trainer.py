@@ -112,6 +112,11 @@ def test_the_cosine_schedule_ends_at_nothing() -> None:
     assert [decay(cosine, step) for step in (0, 40, 80)] == pytest.approx([1, 0.5, 0])
 
 
+def test_the_learning_rate_can_rise_first() -> None:
+    rising = TRAINING.model_copy(update={"rate_warmup": 4})
+    assert [decay(rising, step) for step in (0, 1, 3, 4)] == pytest.approx([0.25, 0.5, 1, 1])
+
+
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
     first, second, other = (_run(seed)[0].state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(first[name], second[name]) for name in first)
