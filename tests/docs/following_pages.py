@@ -10,14 +10,12 @@ from pathlib import Path
 
 from conftest import ROOT, edit_yaml, render_rig, run
 from page_blocks import Block
+from PIL import Image
 
 SCENES = ("canyon-wren", "casa-mila", "lake-sherburne", "perched-osprey")
 STAGES = ("align", "patches", "accuracy", "teacher", "student", "evaluate")
 # Photos that the pages speak of, which a reader would have.
-OWN_PHOTOS = {
-    "data/rig/iphone": "my/photos/iphone",
-    "data/rig/canon": "my/photos/canon",
-}
+OWN_PHOTOS = {"iphone": "iphone", "pixel": "iphone", "canon": "canon"}
 SINGLE_PHOTOS = ("IMG_1.jpg", "holiday/IMG_2.jpg", "old/IMG_3.jpg", "a.jpg")
 
 
@@ -36,8 +34,12 @@ def make_project(folder: Path, vgg_file: Path) -> None:
     for command in (*((stage, "--phone=iphone") for stage in STAGES), ("lr",), ("sr",)):
         done = run(folder, *command)
         assert done.returncode == 0, done
-    for source, copy in OWN_PHOTOS.items():
-        shutil.copytree(folder / source, folder / copy)
+    for name, camera in OWN_PHOTOS.items():
+        shutil.copytree(folder / "data/rig" / camera, folder / "my/photos" / name)
+    for photo in (folder / "my/photos/pixel").iterdir():
+        exif = Image.Exif()
+        exif.update({0x010F: "Google", 0x0110: "Pixel 8"})
+        Image.open(photo).save(photo, quality=95, exif=exif)
     for name in SINGLE_PHOTOS:
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(folder / "data/rig/iphone/canyon-wren.jpg", folder / name)
@@ -53,7 +55,7 @@ def copy_project(project: Path, folder: Path) -> Path:
 def follow(blocks: Iterable[Block], folder: Path) -> None:
     """Do what blocks say, one after the other.
 
-    A diff is applied, a block with a title is written to that file, `sh` is run, and a `text`
+    A diff is applied, a block with a title is written to that file, `sh` and `python` are run, and a `text`
     behind that must be what was printed, where `...` stands for anything.
     """
     printed: str | None = None
@@ -63,8 +65,8 @@ def follow(blocks: Iterable[Block], folder: Path) -> None:
         elif block.title:
             (folder / block.title).parent.mkdir(parents=True, exist_ok=True)
             (folder / block.title).write_text(block.text)
-        elif block.language == "sh":
-            printed = _shell(block, folder)
+        elif block.language in ("sh", "python"):
+            printed = _run(block, folder)
             continue
         elif block.language == "text" and printed is not None:
             for line in filter(None, map(str.strip, block.text.splitlines())):
@@ -73,7 +75,7 @@ def follow(blocks: Iterable[Block], folder: Path) -> None:
         printed = None
 
 
-def _shell(block: Block, folder: Path) -> str:
+def _run(block: Block, folder: Path) -> str:
     """What a block printed."""
     environment = {
         **os.environ,
@@ -82,7 +84,8 @@ def _shell(block: Block, folder: Path) -> str:
         "COLUMNS": "200",
         "OMP_NUM_THREADS": "1",
     }
-    command = ["bash", "-euo", "pipefail", "-c", block.text]
+    shell = ["bash", "-euo", "pipefail", "-c"]
+    command = [*(shell if block.language == "sh" else (sys.executable, "-c")), block.text]
     done = subprocess.run(
         command,
         cwd=folder,

@@ -1,6 +1,8 @@
 """Whoever follows a page, block by block in a copy of the project, gets what it promises."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +35,10 @@ def mine(project: Path, tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize("page", WALKS)
 def test_a_walk_leads_to_its_end(page: str, mine: Path) -> None:
     follow([block for block in BLOCKS if block.page == page], mine)
+    for check in (("check",), ("format", "--check")):
+        command = [sys.executable, "-m", "ruff", *check, "ppcn", "pipeline", "tests"]
+        done = subprocess.run(command, cwd=mine, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("page", PAGES)
