@@ -55,8 +55,8 @@ def copy_project(project: Path, folder: Path) -> Path:
 def follow(blocks: Iterable[Block], folder: Path) -> None:
     """Do what blocks say, one after the other.
 
-    A diff is applied, a block with a title is written to that file, `sh` and `python` are run, and a `text`
-    behind that must be what was printed, where `...` stands for anything.
+    A diff is applied, a block with a title is written to that file, `sh` and `python` are run,
+    and a `text` behind that must be what was printed, where `...` stands for anything.
     """
     printed: str | None = None
     for block in blocks:

@@ -110,7 +110,7 @@ CHECKS: dict[str, Callable[[list[str], Path], None]] = {
     "make": check_make,
     "pip": check_pip,
     "pipx": check_pip,
-    **dict.fromkeys(("git", "tensorboard", "dask", "sudo", "docker"), let_pass),
+    **dict.fromkeys(("git", "tensorboard", "dask", "sudo", "docker", "pre-commit"), let_pass),
 }
 
 
