@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from html import unescape
@@ -60,6 +61,33 @@ def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
             assert page.name == "404.html" or place.is_file(), f"{page.name}: {source}"
     for style in site.rglob("*.css"):
         assert not re.search(r"url\(['\"]?https?:", style.read_text(encoding="utf-8")), style
+
+
+@pytest.mark.skipif(
+    not (shutil.which("chromium") and shutil.which("chromedriver")),
+    reason="no chromium and chromium-driver here",
+)
+def test_the_search_works_from_the_disk(site: Path) -> None:
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu"):
+        options.add_argument(argument)
+    browser = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    try:
+        browser.get((site / "index.html").as_uri())
+        find = "return document.querySelector('[data-md-component=search-{}]')"
+        query = browser.execute_script(find.format("query"))
+        browser.execute_script("arguments[0].focus()", query)
+        query.send_keys("photo has a capture time")
+        wait = webdriver.support.wait.WebDriverWait(browser, 60)
+        wait.until(
+            lambda _: (
+                "Copy them from the camera" in browser.execute_script(find.format("result")).text
+            )
+        )
+    finally:
+        browser.quit()
 
 
 def test_every_command_and_option_is_described(site: Path) -> None:
