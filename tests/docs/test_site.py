@@ -69,6 +69,7 @@ def test_nothing_is_fetched_from_elsewhere(site: Path) -> None:
 )
 def test_the_search_works_from_the_disk(site: Path) -> None:
     webdriver = pytest.importorskip("selenium.webdriver")
+    waiting = pytest.importorskip("selenium.webdriver.support.wait")
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu"):
@@ -80,7 +81,7 @@ def test_the_search_works_from_the_disk(site: Path) -> None:
         query = browser.execute_script(find.format("query"))
         browser.execute_script("arguments[0].focus()", query)
         query.send_keys("photo has a capture time")
-        wait = webdriver.support.wait.WebDriverWait(browser, 60)
+        wait = waiting.WebDriverWait(browser, 60)
         wait.until(
             lambda _: (
                 "Copy them from the camera" in browser.execute_script(find.format("result")).text
