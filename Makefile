@@ -1,6 +1,7 @@
 # `make repro` runs the whole pipeline, `make tables` the papers' comparisons, `make test` the tests
-# that answer in a few minutes, `make test-all` all of them. Each sets up .venv first. PYTHON names another interpreter; where it has a torch of its
-# own (a GPU machine, say), that torch is used.
+# that answer in a few minutes, `make test-all` all of them, `make docs` the site of the documentation. Each
+# sets up .venv first. PYTHON names another interpreter; where it has a torch of its own (a GPU machine, say),
+# that torch is used.
 
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
@@ -8,7 +9,7 @@ export PATH := $(BIN):$(PATH)
 
 PYTEST := python -m pytest --numprocesses auto --maxprocesses 8 --dist loadgroup
 
-.PHONY: repro tables test test-slow test-all lint setup clean-setup
+.PHONY: repro tables test test-slow test-all lint docs setup clean-setup
 
 repro: setup
 	dvc repro
@@ -31,6 +32,11 @@ lint: setup
 	ruff check .
 	ruff format --check .
 	mypy
+
+# The site of docs/, in site/. Its theme announces its own end on every run.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict --quiet
+	@echo "open site/index.html"
 
 setup: .venv/installed
 

@@ -43,14 +43,31 @@ def sample_params(folder: Path) -> Path:
     yaml = YAML()
     values = yaml.load((ROOT / "params.yaml").read_text())
     for group, sample in YAML(typ="safe").load((ROOT / "tests/sample.yaml").read_text()).items():
-        if isinstance(sample, dict) and group != "phones":
-            values[group].update(sample)
+        if isinstance(sample, dict):
+            set_values(values[group], sample)
         else:
             values[group] = sample
+        if group == "phones":
+            drop_others(values[group], sample)
     path = folder / "params.yaml"
     with path.open("w") as file:
         yaml.dump(values, file)
     return path
+
+
+def set_values(values: dict[str, Any], others: dict[str, Any]) -> None:
+    """Set keys of a dictionary; what is equal keeps its place and its comment in a file."""
+    for key, other in others.items():
+        if isinstance(other, dict) and isinstance(values.get(key), dict):
+            drop_others(values[key], other)
+            set_values(values[key], other)
+        elif key not in values or values[key] != other:
+            values[key] = other
+
+
+def drop_others(values: dict[str, Any], known: Collection[str]) -> None:
+    for key in values.keys() - known:
+        del values[key]
 
 
 PARAMS = sample_params(Path(mkdtemp(prefix="ppcn-tests-")))

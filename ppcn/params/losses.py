@@ -12,7 +12,16 @@ Formula = Literal["paper", "code"]
 Channels = Literal["equal", "luma"]
 Distance = Literal["mean_squared", "norm", "sum_squared"]
 TermName = Literal[
-    "contextual", "ssim", "texture", "color", "tv", "kd", "l1", "vgg", "mse", "kd_output"
+    "contextual",
+    "ssim",
+    "texture",
+    "color",
+    "tv",
+    "kd",
+    "l1",
+    "vgg",
+    "mse",
+    "kd_output",
 ]
 """The terms of the enhancement losses: a weight each, and a row each of `training.objective`."""
 
