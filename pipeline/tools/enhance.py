@@ -6,10 +6,9 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.photo_jobs import Out, PhotoOptions, process_photos, with_photo_options
-from ppcn.inference.predictor import UPSCALES
-from ppcn.weights.shipped import AUTO, SMALL, shipped_names
+from ppcn.weights.shipped import AUTO, SMALL, SR, shipped_names
 
-NAMES = [name for name in shipped_names() if name != UPSCALES]
+NAMES = [name for name in shipped_names() if not name.endswith(SR)]
 
 
 @with_photo_options

@@ -7,6 +7,9 @@ import typer
 
 from pipeline.cli.photo_jobs import Out, PhotoOptions, process_photos, with_photo_options
 from ppcn.inference.predictor import UPSCALES
+from ppcn.weights.shipped import SR, shipped_names
+
+NAMES = [name for name in shipped_names() if name.endswith(SR)]
 
 
 @with_photo_options
@@ -16,9 +19,10 @@ def upscale(
     weights: Annotated[
         str,
         typer.Option(
-            help="Weights file of a super-resolution network, or the name of weights that come "
-            "with this program: ppcn_sr. Also a .pth or .safetensors of another program's network, "
-            "of an architecture that spandrel knows; spandrel is an extra."
+            help="Name of weights that come with this program "
+            f"({', '.join(NAMES)}), or weights file of a super-resolution network. Also a .pth or "
+            ".safetensors of another program's network, of an architecture that spandrel knows; "
+            "spandrel is an extra."
         ),
     ] = UPSCALES,
 ) -> None:

@@ -37,7 +37,7 @@ from ppcn.weights.spandrel_models import is_foreign_model, load_foreign_model
 Task = Literal["enhance", "upscale"]
 Image = NDArray[Any] | Picture | str | PathLike[str]
 # Without EXIF, as of arrays, nothing tells the camera.
-ENHANCES, UPSCALES = ANY, "ppcn_sr"
+ENHANCES, UPSCALES = ANY, "photo_sr"
 PURPOSES: dict[Task, str] = {"enhance": "enhancement", "upscale": "super-resolution"}
 # Rows around a strip that bicubic enlargement sees, and some to spare.
 MARGIN = 4

@@ -18,6 +18,8 @@ ANY = "any"
 AUTO = "auto"
 # How the names of small, fast networks end.
 SMALL = "-student"
+# How the names of networks that enlarge end.
+SR = "_sr"
 FORMER_NAMES = {"ppcn_teacher": "iphone-3gs", "ppcn_student": "iphone-3gs-student"}
 
 

@@ -33,7 +33,7 @@ def test_weights_that_do_not_ship_are_missed(
 ) -> None:
     monkeypatch.setattr("ppcn.weights.shipped.SHIPPED", tmp_path)
     (lacking,) = _weights()
-    assert (lacking.mark, lacking.what) == ("missing", "weights any, ppcn_sr")
+    assert (lacking.mark, lacking.what) == ("missing", "weights any, photo_sr")
     (tmp_path / "any-phone.safetensors").write_bytes(b"damaged")
     (damaged,) = _weights()
     assert damaged.mark == "missing"

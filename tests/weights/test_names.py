@@ -12,7 +12,15 @@ from ppcn.files.artifacts import sha256
 from ppcn.photos.decode import write_photo
 from ppcn.weights.shipped import find_weights, shipped_names
 
-NAMES = ["any", "any-student", "iphone-3gs", "iphone-3gs-student", "ppcn_sr"]
+NAMES = [
+    "any",
+    "any-student",
+    "iphone-3gs",
+    "iphone-3gs-student",
+    "photo_sr",
+    "plain_sr",
+    "ppcn_sr",
+]
 
 
 def test_names_are_those_of_the_files() -> None:
@@ -109,4 +117,4 @@ def test_names_for_the_other_task_are_sent_on(tmp_path: Path) -> None:
 
 def test_arrays_name_no_camera() -> None:
     assert ppcn.enhance.__defaults__ == (1.0, "any")
-    assert ppcn.upscale.__defaults__ == ("ppcn_sr",)
+    assert ppcn.upscale.__defaults__ == ("photo_sr",)

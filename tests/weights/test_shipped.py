@@ -48,8 +48,8 @@ def stated(title: str) -> dict[str, list[float]]:
 
 def network_of(name: str) -> str:
     """What weights of a name must hold."""
-    if name == "ppcn_sr":
-        return name
+    if name.endswith("_sr"):
+        return "ppcn_sr" if name == "ppcn_sr" else "plain_sr"
     return "ppcn_student" if name.endswith("-student") else "ppcn_teacher"
 
 
@@ -153,15 +153,18 @@ def test_enhancement_knows_its_camera() -> None:
 
 
 @pytest.mark.reference
-def test_super_resolution_scores_as_its_card_says(reference: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["ppcn_sr", "plain_sr", "photo_sr"])
+def test_super_resolution_scores_as_its_card_says(
+    reference: Path, tmp_path: Path, name: str
+) -> None:
     score = tmp_path / "set5.json"
-    arguments = ["score-sr", f"--weights={WEIGHTS}/ppcn_sr.safetensors", f"--json={score}"]
+    arguments = ["score-sr", f"--weights={WEIGHTS}/{name}.safetensors", f"--json={score}"]
     arguments += [f"--hr-dir={reference}/set5"]
     CliRunner().invoke(app, arguments, catch_exceptions=False)
     scored = json.loads(score.read_text())
-    card = (WEIGHTS / "ppcn_sr.md").read_text()
+    card = (WEIGHTS / f"{name}.md").read_text()
     row = re.search(r"these weights \| \**([\d.]+)\** \| \**([\d.]+)", card)
     assert row
     assert scored["psnr"] == pytest.approx(float(row[1]), abs=0.005)
     assert scored["ssim"] == pytest.approx(float(row[2]), abs=0.0005)
-    assert scored["psnr"] > 31
+    assert scored["psnr"] > 30
