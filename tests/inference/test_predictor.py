@@ -12,7 +12,7 @@ import ppcn
 from ppcn.errors import UserError
 from ppcn.evaluation.protocols import run_network, run_upscaler
 from ppcn.inference.photo_rows import ArrayRows
-from ppcn.inference.predictor import Enlarged, Predictor
+from ppcn.inference.predictor import UPSCALES, Enlarged, Predictor
 from ppcn.photos.decode import read_photo
 from ppcn.photos.formats import EncodeOptions
 from ppcn.photos.photo_file import PhotoFile
@@ -56,7 +56,7 @@ def test_grey_and_transparency(photo: np.ndarray, weights: Path) -> None:
 
 
 def test_upscale_is_what_the_shipped_network_gives(photo: np.ndarray) -> None:
-    network, facts = load_weights(find_weights("ppcn_sr"))
+    network, facts = load_weights(find_weights(UPSCALES))
     expected = run_upscaler(facts["network"], network)(photo)
     assert np.abs(ppcn.upscale(photo) / 255.0 - expected.clip(0, 1)).max() <= 0.5 / 255 + 1e-5
 

@@ -30,7 +30,7 @@ def test_committed_values_are_accepted(params: Params) -> None:
         ("patches.split.tets", "patches.split.test"),
         ("recipes.boe.tv_wieght", "recipes.boe.tv_weight"),
         ("tables.enhancement.srcnn.recipes", "tables.enhancement.srcnn.recipe"),
-        ("tables.sr.vdsr.mae", "tables.sr.vdsr.mae_weight"),
+        ("tables.sr.vdsr.mae_wieght", "tables.sr.vdsr.mae_weight"),
         ("baseline.rate", "baseline.rates"),
     ],
 )
