@@ -42,7 +42,7 @@ from pipeline.__main__ import ALLOCATOR
 from ppcn import machine
 from ppcn.dataset.patch_set import open_patches
 from ppcn.dataset.sr_set import open_crops
-from ppcn.networks.devices import place
+from ppcn.networks.devices import compile_in_place, has_tf32, place
 from ppcn.networks.ppcn import Student, Teacher
 from ppcn.networks.ppcn_sr import PPCNSR
 from ppcn.networks.vgg import load_vgg
@@ -106,14 +106,17 @@ def twin(network: nn.Module) -> Any:
     return place(copy.deepcopy(network))
 
 
-def engine(job: Job, precision: str, batch: int) -> Callable[[Batch], float]:
+def engine(job: Job, precision: str, batch: int, compile: str = "none") -> Callable[[Batch], float]:
     """The step of the engine; it returns the loss."""
     settings = Params.load(Path("params.yaml")).teacher
     training = settings.model_copy(update={"batch": batch, "learning_rate": 5e-4})
-    config = TrainConfig(training, Engine(precision=precision, compile="none"), 0)
+    config = TrainConfig(training, Engine(precision=precision, compile=compile), 0)
     objective = copy.deepcopy(job.objective)
     objective.prepare(config.engine)
-    state = TrainState(twin(job.network), objective.discriminator, training)
+    network = twin(job.network)
+    if compile != "none":
+        compile_in_place(network, graphs=True)
+    state = TrainState(network, objective.discriminator, training)
 
     def step(batch: Batch) -> float:
         state.meter.clear()
@@ -139,6 +142,9 @@ def speed(
     sr_batch: int = 16,
     rounds: int = 5,
     stage: Annotated[list[str] | None, typer.Option(help="All by default.")] = None,
+    compiled: Annotated[
+        bool, typer.Option(help="With engine.compile: step as well, and tf32 where a GPU has it.")
+    ] = False,
 ) -> None:
     """Milliseconds per step of each stage, in turns, after every target has been seen once."""
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
@@ -152,6 +158,10 @@ def speed(
                 "float32": engine(job, "float32", size),
                 "bfloat16": engine(job, "bfloat16", size),
             }
+            if compiled:
+                ways["compiled"] = engine(job, "bfloat16", size, "step")
+            if compiled and has_tf32():
+                ways["tf32"] = engine(job, "tf32", size)
             batches = [job.batches.at(step) for step in range(2)]
             first = {way: timed(step, batches[0])[1] for way, step in ways.items()}
             for way in ways.values():

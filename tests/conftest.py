@@ -36,6 +36,14 @@ os.environ["OMP_NUM_THREADS"] = str(torch.get_num_threads())
 os.environ.update(pipeline.__main__.ALLOCATOR)
 # Of the program in whatever folder.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+# Marks of tests that drive a real browser.
+IN_BROWSER = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (shutil.which("chromium") and shutil.which("chromedriver")),
+        reason="no chromium and chromium-driver here",
+    ),
+]
 
 
 def sample_params(folder: Path) -> Path:

@@ -7,19 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import textured
+from conftest import IN_BROWSER, textured
 
 from ppcn.report.blocks import Card, Gallery, Pictures, Section, Slider, Table, photo_picture
 from ppcn.report.charts import curves
 from ppcn.report.page import Page, render
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (shutil.which("chromium") and shutil.which("chromedriver")),
-        reason="no chromium and chromium-driver here",
-    ),
-]
+pytestmark = IN_BROWSER
 webdriver = pytest.importorskip("selenium.webdriver")
 DEVICE = "Emulation.setDeviceMetricsOverride"
 LONG = "a-photo-with-a-name-that-has-no-place-to-break-and-goes-on-and-on-and-on"

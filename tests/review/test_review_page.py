@@ -8,17 +8,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from conftest import IN_BROWSER
 from judged_pairs import NASTY, SIZE, make_pairs, serving
 
 from ppcn.dataset.decisions import read_decisions
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not (shutil.which("chromium") and shutil.which("chromedriver")),
-        reason="no chromium and chromium-driver here",
-    ),
-]
+pytestmark = IN_BROWSER
 webdriver = pytest.importorskip("selenium.webdriver")
 builder = pytest.importorskip("selenium.webdriver.common.actions.action_builder")
 SHOWN = "document.documentElement.dataset.shown"
